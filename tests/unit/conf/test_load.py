@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is read from configuration files, and how a bad one is refused."""
+
+from __future__ import annotations
+
+import pathlib
+
+import fixtures
+import testtools
+
+from tfd import exceptions
+from tfd.conf import load
+
+
+class LoadTest(testtools.TestCase):
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.dir = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def _file(self, text: str, name: str = 'tfd.conf') -> str:
+        path = self.dir / name
+        path.write_bytes(text.encode('latin-1'))
+        return str(path)
+
+    def _load(self, text: str) -> object:
+        return load.load(load.arguments([self._file(text)]))
+
+    def test_defaults_without_options(self) -> None:
+        conf = load.load(load.arguments([self._file('')]))
+        self.assertEqual(2, conf.conductor.workers)
+        self.assertEqual('sql', conf.coordination.backend)
+
+    def test_a_later_file_wins(self) -> None:
+        first = self._file('[conductor]\nworkers = 3\nmax_jobs = 4\n')
+        second = self._file('[conductor]\nworkers = 5\n', 'second.conf')
+        conf = load.load(load.arguments([first, second]))
+        self.assertEqual((5, 4), (conf.conductor.workers, conf.conductor.max_jobs))
+
+    def test_a_directory_is_read(self) -> None:
+        self._file('[conductor]\nworkers = 7\n')
+        self.assertEqual(7, load.load(load.arguments(dirs=[str(self.dir)])).conductor.workers)
+
+    def test_a_line_without_assignment_is_named(self) -> None:
+        err = self.assertRaises(load.BadConfigurationFile, self._load, '[DEFAULT]\nnonsense\n')
+        self.assertEqual(str(self.dir / 'tfd.conf'), err.file)
+        self.assertIn('line 2', str(err))
+        self.assertIn('nonsense', str(err))
+
+    def test_a_file_that_is_not_text(self) -> None:
+        err = self.assertRaises(load.BadConfigurationFile, self._load, '\xff\xfe')
+        self.assertIn('not UTF-8', str(err))
+
+    def test_a_missing_file(self) -> None:
+        err = self.assertRaises(
+            load.BadConfigurationFile, load.load, ['--config-file', '/nowhere/tfd.conf'])
+        self.assertEqual('configuration file /nowhere/tfd.conf: no such file', str(err))
+
+    def test_a_missing_directory(self) -> None:
+        err = self.assertRaises(
+            load.BadConfigurationFile, load.load, ['--config-dir', '/nowhere'])
+        self.assertEqual('configuration file /nowhere: no such directory', str(err))
+
+    def test_a_bad_value_names_option_value_and_file(self) -> None:
+        err = self.assertRaises(
+            exceptions.BadConfiguration, self._load, '[conductor]\nworkers = many\n')
+        self.assertEqual(
+            f"[conductor] workers in {self.dir / 'tfd.conf'} = 'many': "
+            'expected a whole number, at least 1, at most 1024', str(err))
+        self.assertEqual('many', err.value)
+
+    def test_a_value_out_of_bounds(self) -> None:
+        err = self.assertRaises(
+            exceptions.BadConfiguration, self._load, '[conductor]\nmax_jobs = 0\n')
+        self.assertEqual('0', err.value)
+
+    def test_host_must_not_hold_a_slash(self) -> None:
+        self.assertRaises(exceptions.BadConfiguration, self._load, '[DEFAULT]\nhost = a/b\n')
