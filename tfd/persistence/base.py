@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The persistence port: what an engine, and the users of logbooks, ask of a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from tfd.persistence import models
+from tfd.persistence import record
+
+__all__ = ['Backend', 'Codec', 'Connection', 'Journal', 'Ownership']
+
+
+class Codec(Protocol):
+    """Turns users' values into what a backend stores, and back.
+
+    A codec keeps these rules: ``decode(encode(v))`` equals ``v`` for every value that :meth:`encode` accepts; ``encode`` has no
+    side effect; what it returned is never changed by a later change of the value.
+    """
+
+    def encode(self, value: Any, what: str) -> Any:
+        """Return the stored form of ``value``.
+
+        :param what: whose value it is, for the error (``"result of atom 'a'"``).
+        :raises NotStorable: some part of the value has no stored form.
+        """
+
+    def decode(self, stored: Any) -> Any:
+        """Return the value that was encoded; None for None."""
+
+
+class Journal(Protocol):
+    """Where an engine records its steps. Safe to use from any thread, one call at a time per flow.
+
+    A driver keeps these rules:
+
+    1. Each call is one transaction: all of it is recorded, durably, when the call returns; nothing of it when it raises
+       :class:`OwnershipLost`, :class:`NotFound` or :class:`StorageFailure`.
+    2. With a fence, the transaction begins with the guard: the fenced job's row is *written* (its ``seq`` grows by one) where its epoch
+       is the fence's. Where it is not: :class:`OwnershipLost`, and nothing is recorded.
+    3. :class:`StorageUnavailable` means that it may or may not have been recorded. The same call may be repeated: entries hold
+       absolute values, and a settlement that was already applied by the same claim is taken as done.
+    4. Deadlocks and serialisation failures are retried inside, guard included, within a budget.
+    """
+
+    @property
+    def codec(self) -> Codec:
+        """The codec that made, and reads, the value fields of this journal's records."""
+
+    def create(
+        self, flow: record.FlowRecord, atoms: Sequence[record.AtomRecord], fence: record.Fence | None = None
+    ) -> None:
+        """Record a flow and its atoms, or the atoms that a recorded flow has not got yet.
+
+        A flow that exists keeps its state and takes the digest and meta given; an atom that exists (by number) is left alone.
+        """
+
+    def append(self, entry: record.Entry) -> None:
+        """Record one step.
+
+        :raises OwnershipLost: the fence does not hold.
+        :raises NotFound: no such flow or atom row.
+        :raises StorageUnavailable: the database could not be reached, or did not answer.
+        """
+
+    def load(self, flow: str) -> record.Snapshot:
+        """Return all that is recorded of the flow, read in one snapshot.
+
+        :raises NotFound: no such flow.
+        """
+
+
+class Ownership(Protocol):
+    """What an engine that runs a job is told about its claim. Given by whoever claimed the job."""
+
+    @property
+    def fence(self) -> record.Fence:
+        """The fence that goes with every write."""
+
+    def check(self) -> None:
+        """Return where the claim is believed to hold now, by the own clock; called immediately before each task's call.
+
+        :raises OwnershipLost: it does not, or is about to end.
+        """
+
+    def settlement(self, flow_state: str, failures: Sequence[Any]) -> record.Settlement | None:
+        """Return how the job is given back when its flow comes to rest in ``flow_state`` (SUCCESS, REVERTED, FAILURE, SUSPENDED).
+
+        :param failures: the failures that the flow ended with.
+        :returns: what the flow's last transaction carries, or None to keep the job.
+        """
+
+
+class Connection(Protocol):
+    """Logbooks, flow details and atom details, as TaskFlow's users know them. For one thread at a time.
+
+    What a ``get_`` returns is a copy: changing it changes nothing stored until it is given to ``save_logbook`` or an ``update_``.
+    """
+
+    @property
+    def backend(self) -> Backend:
+        """The backend that made this connection."""
+
+    def close(self) -> None:
+        """Let go of the connection; the backend stays open."""
+
+    def upgrade(self) -> None:
+        """Bring the schema to this release's revision, where the backend has one."""
+
+    def validate(self) -> None:
+        """Check that the backend can be used.
+
+        :raises IncompatibleSchema: the schema is missing, too old or too new.
+        :raises StorageUnavailable: it cannot be reached.
+        """
+
+    def clear_all(self) -> None:
+        """Remove every logbook, flow and atom that no job owns."""
+
+    def save_logbook(self, book: models.LogBook) -> models.LogBook:
+        """Store the book with its flow details and their atom details, inserting and updating; return the merged book."""
+
+    def get_logbook(self, book_uuid: str, lazy: bool = False) -> models.LogBook:
+        """Return a book, without its flow details where ``lazy``.
+
+        :raises NotFound: no such book.
+        """
+
+    def get_logbooks(self, lazy: bool = False) -> Iterator[models.LogBook]:
+        """Yield every book."""
+
+    def destroy_logbook(self, book_uuid: str) -> None:
+        """Remove a book, its flows and their atoms.
+
+        :raises NotFound: no such book.
+        """
+
+    def get_flow_details(self, fd_uuid: str, lazy: bool = False) -> models.FlowDetail:
+        """Return a flow detail, without its atoms where ``lazy``.
+
+        :raises NotFound: no such flow.
+        """
+
+    def get_flows_for_book(self, book_uuid: str, lazy: bool = False) -> Iterator[models.FlowDetail]:
+        """Yield the flow details of a book; nothing where there is no such book."""
+
+    def get_atom_details(self, ad_uuid: str) -> models.AtomDetail:
+        """Return an atom detail.
+
+        :raises NotFound: no such atom.
+        """
+
+    def get_atoms_for_flow(self, fd_uuid: str) -> Iterator[models.AtomDetail]:
+        """Yield the atom details of a flow."""
+
+    def update_flow_details(self, flow_detail: models.FlowDetail) -> models.FlowDetail:
+        """Store state and meta of a flow that exists.
+
+        :raises NotFound: no such flow.
+        """
+
+    def update_atom_details(self, atom_detail: models.AtomDetail) -> models.AtomDetail:
+        """Store an atom that exists.
+
+        :raises NotFound: no such atom.
+        """
+
+
+class Backend(Protocol):
+    """A place where logbooks are kept. Made once per process, safe to use from any thread."""
+
+    def get_connection(self) -> Connection:
+        """Return a new connection; the caller closes it."""
+
+    def journal(self) -> Journal:
+        """Return the journal of this backend; there is one, closed with the backend."""
+
+    def close(self) -> None:
+        """Let go of every connection. Calling it again does nothing."""

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The logbook side of a backend, written once: a driver brings rows, this brings books, details and merging."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from tfd import exceptions
+from tfd.persistence import base
+from tfd.persistence import details
+from tfd.persistence import models
+from tfd.persistence import record
+
+__all__ = ['LogbookConnection', 'Rows', 'Storage']
+
+_R = TypeVar('_R')
+
+
+class Rows(Protocol):
+    """The rows of books, flows and atoms, inside one transaction."""
+
+    def books(self, uuid: str | None = None) -> Sequence[record.BookRecord]:
+        """Return this book, or every book, oldest first."""
+
+    def flows(self, book: str | None = None, uuid: str | None = None) -> Sequence[record.FlowRecord]:
+        """Return the flows of a book, oldest first, or this flow."""
+
+    def atoms(self, flow: str | None = None, uuid: str | None = None) -> Sequence[record.AtomRecord]:
+        """Return the atoms of a flow, in the order of their numbers, or this atom."""
+
+    def put_book(self, book: record.BookRecord) -> None:
+        """Insert or replace a book."""
+
+    def put_flow(self, flow: record.FlowRecord) -> None:
+        """Insert or replace a flow."""
+
+    def put_atoms(self, atoms: Sequence[record.AtomRecord]) -> None:
+        """Insert or replace atoms, by flow and number."""
+
+    def delete_book(self, uuid: str) -> None:
+        """Remove a book, its flows, their atoms and what was decided in them."""
+
+    def clear(self) -> None:
+        """Remove every book, flow and atom that no job owns."""
+
+
+class Storage(Protocol):
+    """What a driver gives :class:`LogbookConnection`."""
+
+    @property
+    def backend(self) -> base.Backend:
+        """The backend that this belongs to."""
+
+    @property
+    def codec(self) -> base.Codec:
+        """The codec of what this stores."""
+
+    def transaction(self, writing: bool) -> AbstractContextManager[Rows]:
+        """Begin a transaction; it is committed where the block ends without an error."""
+
+    def upgrade(self) -> None:
+        """As :meth:`tfd.persistence.base.Connection.upgrade`."""
+
+    def validate(self) -> None:
+        """As :meth:`tfd.persistence.base.Connection.validate`."""
+
+
+class LogbookConnection:
+    """A :class:`tfd.persistence.base.Connection` over the rows of a driver. Each call is one transaction."""
+
+    def __init__(self, storage: Storage, wall: Callable[[], float] = time.time) -> None:
+        self._storage = storage
+        self._codec = storage.codec
+        self._wall = wall
+
+    @property
+    def backend(self) -> base.Backend:
+        """The backend that made this connection."""
+        return self._storage.backend
+
+    def close(self) -> None:
+        """Do nothing: connections to a database are taken from the backend's pool call by call."""
+
+    def upgrade(self) -> None:
+        """Bring the schema to this release's revision."""
+        self._storage.upgrade()
+
+    def validate(self) -> None:
+        """Check that the backend can be used."""
+        self._storage.validate()
+
+    def clear_all(self) -> None:
+        """Remove every logbook, flow and atom that no job owns."""
+        with self._storage.transaction(writing=True) as rows:
+            rows.clear()
+
+    # -- books ---------------------------------------------------------------------------------------
+
+    def save_logbook(self, book: models.LogBook) -> models.LogBook:
+        """Store the book with its flow details and their atom details; flows that are stored already and not in it stay."""
+        with self._storage.transaction(writing=True) as rows:
+            now = self._wall()
+            stored = rows.books(book.uuid)
+            mine = details.book_record(book, self._codec)
+            if stored:
+                mine = replace(mine, name=stored[0].name, created_at=stored[0].created_at)
+            rows.put_book(replace(mine, created_at=mine.created_at or now, updated_at=now))
+            for flow in book:
+                known = rows.flows(uuid=flow.uuid)
+                self._save_flow(rows, flow, known[0] if known else None, book.uuid, now)
+            return self._book(rows, rows.books(book.uuid)[0], lazy=False)
+
+    def _save_flow(
+        self, rows: Rows, flow: models.FlowDetail, known: record.FlowRecord | None, book: str | None, now: float
+    ) -> None:
+        mine = details.flow_record(flow, book, self._codec)
+        created = now
+        if known is not None:
+            mine = replace(mine, name=known.name, digest=known.digest)
+            created = known.created_at or now
+        rows.put_flow(replace(mine, created_at=created, updated_at=now))
+        rows.put_atoms(self._numbered(flow, rows.atoms(flow=flow.uuid) if known is not None else ()))
+
+    def _numbered(self, flow: models.FlowDetail, known: Sequence[record.AtomRecord]) -> list[record.AtomRecord]:
+        """Return records of the flow's atoms: those that are known keep their numbers, the others get the next ones."""
+        numbers = {atom.uuid: atom.number for atom in known}
+        following = max(numbers.values(), default=-1) + 1
+        result = []
+        for atom in flow:
+            number = numbers.get(atom.uuid)
+            if number is None:
+                number, following = following, following + 1
+            result.append(details.atom_record(atom, flow.uuid, number, self._codec))
+        return result
+
+    def get_logbook(self, book_uuid: str, lazy: bool = False) -> models.LogBook:
+        """Return a book, without its flow details where ``lazy``."""
+        with self._storage.transaction(writing=False) as rows:
+            return self._book(rows, _one('logbook', book_uuid, rows.books(book_uuid)), lazy)
+
+    def get_logbooks(self, lazy: bool = False) -> Iterator[models.LogBook]:
+        """Yield every book."""
+        with self._storage.transaction(writing=False) as rows:
+            books = [self._book(rows, stored, lazy) for stored in rows.books()]
+        yield from books
+
+    def destroy_logbook(self, book_uuid: str) -> None:
+        """Remove a book, its flows and their atoms."""
+        with self._storage.transaction(writing=True) as rows:
+            _one('logbook', book_uuid, rows.books(book_uuid))
+            rows.delete_book(book_uuid)
+
+    # -- flows ---------------------------------------------------------------------------------------
+
+    def get_flow_details(self, fd_uuid: str, lazy: bool = False) -> models.FlowDetail:
+        """Return a flow detail, without its atoms where ``lazy``."""
+        with self._storage.transaction(writing=False) as rows:
+            return self._flow(rows, _one('flow details', fd_uuid, rows.flows(uuid=fd_uuid)), lazy)
+
+    def get_flows_for_book(self, book_uuid: str, lazy: bool = False) -> Iterator[models.FlowDetail]:
+        """Yield the flow details of a book; nothing where there is no such book."""
+        with self._storage.transaction(writing=False) as rows:
+            flows = [self._flow(rows, stored, lazy) for stored in rows.flows(book=book_uuid)]
+        yield from flows
+
+    def update_flow_details(self, flow_detail: models.FlowDetail) -> models.FlowDetail:
+        """Store state, metadata and atoms of a flow that exists."""
+        with self._storage.transaction(writing=True) as rows:
+            known = _one('flow details', flow_detail.uuid, rows.flows(uuid=flow_detail.uuid))
+            self._save_flow(rows, flow_detail, known, known.book, self._wall())
+            return self._flow(rows, rows.flows(uuid=flow_detail.uuid)[0], lazy=False)
+
+    # -- atoms ---------------------------------------------------------------------------------------
+
+    def get_atom_details(self, ad_uuid: str) -> models.AtomDetail:
+        """Return an atom detail."""
+        with self._storage.transaction(writing=False) as rows:
+            return details.atom_detail(_one('atom details', ad_uuid, rows.atoms(uuid=ad_uuid)), self._codec)
+
+    def get_atoms_for_flow(self, fd_uuid: str) -> Iterator[models.AtomDetail]:
+        """Yield the atom details of a flow."""
+        with self._storage.transaction(writing=False) as rows:
+            atoms = rows.atoms(flow=fd_uuid)
+        yield from (details.atom_detail(atom, self._codec) for atom in atoms)
+
+    def update_atom_details(self, atom_detail: models.AtomDetail) -> models.AtomDetail:
+        """Store an atom that exists."""
+        with self._storage.transaction(writing=True) as rows:
+            known = _one('atom details', atom_detail.uuid, rows.atoms(uuid=atom_detail.uuid))
+            mine = details.atom_record(atom_detail, known.flow, known.number, self._codec)
+            rows.put_atoms([replace(mine, name=known.name)])
+            return details.atom_detail(rows.atoms(uuid=atom_detail.uuid)[0], self._codec)
+
+    # -- from rows -----------------------------------------------------------------------------------
+
+    def _book(self, rows: Rows, stored: record.BookRecord, lazy: bool) -> models.LogBook:
+        flows: Iterable[record.FlowRecord] = () if lazy else rows.flows(book=stored.uuid)
+        return details.logbook(stored, (self._flow(rows, flow, lazy=False) for flow in flows), self._codec)
+
+    def _flow(self, rows: Rows, stored: record.FlowRecord, lazy: bool) -> models.FlowDetail:
+        return details.flow_detail(stored, () if lazy else rows.atoms(flow=stored.uuid), self._codec)
+
+
+def _one(what: str, uuid: str, found: Sequence[_R]) -> _R:
+    """Return the only row.
+
+    :raises NotFound: there is none.
+    """
+    if not found:
+        raise exceptions.NotFound(f'no {what} found with UUID {uuid!r}')
+    return found[0]
