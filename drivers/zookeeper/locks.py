@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Locks: ephemeral nodes, each made and removed together with a check of the member that does it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from tfd import exceptions
+from tfd.jobs.ports import Lock
+from tfd_drivers.zookeeper import requests
+from tfd_drivers.zookeeper.paths import Paths
+from tfd_drivers.zookeeper.requests import Budget
+from tfd_drivers.zookeeper.session import ZookeeperSession
+
+__all__ = ['Locks']
+
+LOG = logging.getLogger(__name__)
+
+
+class Locks:
+    """The locks of one session.
+
+    A lock's node is made and removed in a ``multi`` whose first operation checks the own member
+    node: that node is ephemeral, so a session that has ended changes nothing, whatever it still
+    sends. (A check of the lock's own version would not do: every new lock has version 0.)
+
+    An attempt whose outcome is not known is settled by reading; one that cannot be settled in time
+    is kept here, and resolved by a thread that lives as long as there is one: what is ours and
+    wanted by nobody is removed. All of them end with the session at the latest.
+
+    :param request_timeout: seconds that a call may take.
+    """
+
+    def __init__(self, session: ZookeeperSession, paths: Paths, request_timeout: float) -> None:
+        self._session = session
+        self._client = session.client
+        self._paths = paths
+        self._request_timeout = request_timeout
+        self._guard = threading.Lock()
+        self._held: set[str] = set()
+        self._unresolved: set[str] = set()
+        self._reconciler: threading.Thread | None = None
+        # What the reconciler waits on between two rounds; set when the session ends.
+        self._over = threading.Event()
+
+    def close(self) -> None:
+        """Forget everything: the session has ended. Does not block."""
+        self._over.set()
+
+    def unresolved(self) -> frozenset[str]:
+        """Return the names of the locks about which the outcome of a request is still to be found out."""
+        with self._guard:
+            return frozenset(self._unresolved)
+
+    def acquire(self, name: str) -> Lock:
+        """Take a lock; see :meth:`tfd.jobs.ports.Coordinator.acquire`."""
+        budget = Budget(self._request_timeout)
+        try:
+            self._create(name, budget)
+        except requests.Unanswered:
+            self._leave_unresolved(name)
+            raise
+        except exceptions.SessionLost as error:
+            self._session.end(str(error))
+            raise
+        if not self._session.lives():
+            raise self._lost()
+        with self._guard:
+            self._held.add(name)
+        return Lock(name, self._session)
+
+    def release(self, name: str) -> None:
+        """Let go of a lock that was taken here; one that is not held here is left alone."""
+        with self._guard:
+            if name not in self._held:
+                return
+            self._held.discard(name)
+        if not self._session.lives():
+            return
+        try:
+            self._delete(name, Budget(self._request_timeout))
+        except requests.Unanswered:
+            self._leave_unresolved(name)
+        except exceptions.SessionLost as error:
+            self._session.end(str(error))
+        except exceptions.CoordinatorUnavailable as error:
+            LOG.error('lock %s cannot be released: %s', name, error)
+            self._leave_unresolved(name)
+
+    def holder(self, name: str) -> str | None:
+        """Return who holds a lock; see :meth:`tfd.jobs.ports.Coordinator.holder`."""
+        found = requests.sync_fetch(
+            self._client, self._paths.lock(name), Budget(self._request_timeout)
+        )
+        return None if found is None else _owner(found[0])
+
+    def _create(self, name: str, budget: Budget) -> None:
+        """Make the node, or raise; an unknown outcome is found out while there is time."""
+        while True:
+            if not self._session.lives():
+                raise self._lost()
+            try:
+                failure = self._ask_create(name, budget)
+            except requests.Unanswered:
+                if budget.left() <= 0:
+                    raise
+                if self._is_mine(self._read(name, budget)):
+                    return
+                continue
+            if failure is None:
+                return
+            if not isinstance(failure, requests.Exists):
+                raise exceptions.CoordinatorUnavailable(f'create lock {name!r}: {failure!r}')
+            found = self._read(name, budget)
+            if self._is_mine(found) and self._adopt(name):
+                return
+            if found is not None:
+                raise exceptions.LockHeld(name, _owner(found[0]))
+            # It went away in between: try again.
+
+    def _ask_create(self, name: str, budget: Budget) -> Exception | None:
+        transaction = self._client.transaction()
+        transaction.check(self._member(), -1)
+        transaction.create(
+            self._paths.lock(name), self._session.incarnation.encode(), ephemeral=True
+        )
+        return self._commit(transaction, budget, f'create lock {name!r}')
+
+    def _delete(self, name: str, budget: Budget) -> None:
+        transaction = self._client.transaction()
+        transaction.check(self._member(), -1)
+        transaction.delete(self._paths.lock(name))
+        failure = self._commit(transaction, budget, f'delete lock {name!r}')
+        if isinstance(failure, requests.Gone):
+            LOG.warning('lock %s was removed by somebody else', name)
+        elif failure is not None:
+            raise exceptions.CoordinatorUnavailable(f'delete lock {name!r}: {failure!r}')
+
+    def _commit(self, transaction: Any, budget: Budget, what: str) -> Exception | None:
+        """Return what was wrong with the second operation, None where both were performed.
+
+        :raises SessionLost: the check failed.
+        """
+        results: Sequence[Any] = requests.ask(transaction.commit_async(), budget, what)
+        checked, changed = results
+        if isinstance(checked, requests.Gone):
+            self._session.end(f'{what}: the member node is gone')
+            raise self._lost()
+        return changed if isinstance(changed, Exception) else None
+
+    def _read(self, name: str, budget: Budget) -> tuple[bytes, Any] | None:
+        return requests.sync_fetch(self._client, self._paths.lock(name), budget)
+
+    def _is_mine(self, found: tuple[bytes, Any] | None) -> bool:
+        return found is not None and _owner(found[0]) == self._session.incarnation
+
+    def _adopt(self, name: str) -> bool:
+        """Take over an earlier attempt of this session that is unresolved. One that another thread holds is not."""
+        with self._guard:
+            if name not in self._unresolved:
+                return False
+            self._unresolved.discard(name)
+            return True
+
+    def _member(self) -> str:
+        return self._paths.member(self._session.incarnation)
+
+    def _lost(self) -> exceptions.SessionLost:
+        return exceptions.SessionLost(f'session {self._session.incarnation} has ended')
+
+    def _leave_unresolved(self, name: str) -> None:
+        with self._guard:
+            self._unresolved.add(name)
+            if self._reconciler is None:
+                self._reconciler = threading.Thread(
+                    target=self._reconcile, name='tfd-zk-reconciler', daemon=True
+                )
+                self._reconciler.start()
+
+    def _reconcile(self) -> None:
+        """Resolve what is unresolved, until there is nothing left or the session has ended."""
+        while not self._over.is_set() and self._session.lives():
+            with self._guard:
+                if not self._unresolved:
+                    self._reconciler = None
+                    return
+                name = self._unresolved.pop()
+            try:
+                self._resolve(name)
+            except exceptions.SessionLost as error:
+                self._session.end(str(error))
+                return
+            except exceptions.CoordinatorUnavailable as error:
+                LOG.info('lock %s is still unresolved: %s', name, error)
+                with self._guard:
+                    self._unresolved.add(name)
+                self._over.wait(self._session.interval / 2)
+
+    def _resolve(self, name: str) -> None:
+        budget = Budget(self._request_timeout)
+        if self._is_mine(self._read(name, budget)):
+            self._delete(name, budget)
+            LOG.info('lock %s, left by a request without an answer, is removed', name)
+
+
+def _owner(data: bytes) -> str:
+    return data.decode(errors='replace')
