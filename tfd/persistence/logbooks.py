@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -59,8 +58,8 @@ class Storage(Protocol):
     def codec(self) -> base.Codec:
         """The codec of what this stores."""
 
-    def transaction(self, writing: bool) -> AbstractContextManager[Rows]:
-        """Begin a transaction; it is committed where the block ends without an error."""
+    def run(self, work: Callable[[Rows], _R], writing: bool) -> _R:
+        """Run ``work`` in one transaction, committed where it returns; it may be run more than once."""
 
     def upgrade(self) -> None:
         """As :meth:`tfd.persistence.base.Connection.upgrade`."""
@@ -95,24 +94,31 @@ class LogbookConnection:
 
     def clear_all(self) -> None:
         """Remove every logbook, flow and atom that no job owns."""
-        with self._storage.transaction(writing=True) as rows:
-            rows.clear()
+        self._storage.run(lambda rows: rows.clear(), writing=True)
+
+    def _write(self, work: Callable[[Rows], _R]) -> _R:
+        return self._storage.run(work, writing=True)
+
+    def _read(self, work: Callable[[Rows], _R]) -> _R:
+        return self._storage.run(work, writing=False)
 
     # -- books ---------------------------------------------------------------------------------------
 
     def save_logbook(self, book: models.LogBook) -> models.LogBook:
         """Store the book with its flow details and their atom details; flows that are stored already and not in it stay."""
-        with self._storage.transaction(writing=True) as rows:
-            now = self._wall()
-            stored = rows.books(book.uuid)
-            mine = details.book_record(book, self._codec)
-            if stored:
-                mine = replace(mine, name=stored[0].name, created_at=stored[0].created_at)
-            rows.put_book(replace(mine, created_at=mine.created_at or now, updated_at=now))
-            for flow in book:
-                known = rows.flows(uuid=flow.uuid)
-                self._save_flow(rows, flow, known[0] if known else None, book.uuid, now)
-            return self._book(rows, rows.books(book.uuid)[0], lazy=False)
+        return self._write(lambda rows: self._save_book(rows, book))
+
+    def _save_book(self, rows: Rows, book: models.LogBook) -> models.LogBook:
+        now = self._wall()
+        stored = rows.books(book.uuid)
+        mine = details.book_record(book, self._codec)
+        if stored:
+            mine = replace(mine, name=stored[0].name, created_at=stored[0].created_at)
+        rows.put_book(replace(mine, created_at=mine.created_at or now, updated_at=now))
+        for flow in book:
+            known = rows.flows(uuid=flow.uuid)
+            self._save_flow(rows, flow, known[0] if known else None, book.uuid, now)
+        return self._book(rows, rows.books(book.uuid)[0], lazy=False)
 
     def _save_flow(
         self, rows: Rows, flow: models.FlowDetail, known: record.FlowRecord | None, book: str | None, now: float
@@ -139,61 +145,60 @@ class LogbookConnection:
 
     def get_logbook(self, book_uuid: str, lazy: bool = False) -> models.LogBook:
         """Return a book, without its flow details where ``lazy``."""
-        with self._storage.transaction(writing=False) as rows:
-            return self._book(rows, _one('logbook', book_uuid, rows.books(book_uuid)), lazy)
+        return self._read(lambda rows: self._book(rows, _one('logbook', book_uuid, rows.books(book_uuid)), lazy))
 
     def get_logbooks(self, lazy: bool = False) -> Iterator[models.LogBook]:
         """Yield every book."""
-        with self._storage.transaction(writing=False) as rows:
-            books = [self._book(rows, stored, lazy) for stored in rows.books()]
-        yield from books
+        yield from self._read(lambda rows: [self._book(rows, stored, lazy) for stored in rows.books()])
 
     def destroy_logbook(self, book_uuid: str) -> None:
         """Remove a book, its flows and their atoms."""
-        with self._storage.transaction(writing=True) as rows:
+        def destroy(rows: Rows) -> None:
             _one('logbook', book_uuid, rows.books(book_uuid))
             rows.delete_book(book_uuid)
+
+        self._write(destroy)
 
     # -- flows ---------------------------------------------------------------------------------------
 
     def get_flow_details(self, fd_uuid: str, lazy: bool = False) -> models.FlowDetail:
         """Return a flow detail, without its atoms where ``lazy``."""
-        with self._storage.transaction(writing=False) as rows:
-            return self._flow(rows, _one('flow details', fd_uuid, rows.flows(uuid=fd_uuid)), lazy)
+        return self._read(lambda rows: self._flow(rows, _one('flow details', fd_uuid, rows.flows(uuid=fd_uuid)), lazy))
 
     def get_flows_for_book(self, book_uuid: str, lazy: bool = False) -> Iterator[models.FlowDetail]:
         """Yield the flow details of a book; nothing where there is no such book."""
-        with self._storage.transaction(writing=False) as rows:
-            flows = [self._flow(rows, stored, lazy) for stored in rows.flows(book=book_uuid)]
-        yield from flows
+        yield from self._read(lambda rows: [self._flow(rows, stored, lazy) for stored in rows.flows(book=book_uuid)])
 
     def update_flow_details(self, flow_detail: models.FlowDetail) -> models.FlowDetail:
         """Store state, metadata and atoms of a flow that exists."""
-        with self._storage.transaction(writing=True) as rows:
-            known = _one('flow details', flow_detail.uuid, rows.flows(uuid=flow_detail.uuid))
-            self._save_flow(rows, flow_detail, known, known.book, self._wall())
-            return self._flow(rows, rows.flows(uuid=flow_detail.uuid)[0], lazy=False)
+        return self._write(lambda rows: self._update_flow(rows, flow_detail))
+
+    def _update_flow(self, rows: Rows, flow: models.FlowDetail) -> models.FlowDetail:
+        known = _one('flow details', flow.uuid, rows.flows(uuid=flow.uuid))
+        self._save_flow(rows, flow, known, known.book, self._wall())
+        return self._flow(rows, rows.flows(uuid=flow.uuid)[0], lazy=False)
 
     # -- atoms ---------------------------------------------------------------------------------------
 
     def get_atom_details(self, ad_uuid: str) -> models.AtomDetail:
         """Return an atom detail."""
-        with self._storage.transaction(writing=False) as rows:
-            return details.atom_detail(_one('atom details', ad_uuid, rows.atoms(uuid=ad_uuid)), self._codec)
+        found = self._read(lambda rows: _one('atom details', ad_uuid, rows.atoms(uuid=ad_uuid)))
+        return details.atom_detail(found, self._codec)
 
     def get_atoms_for_flow(self, fd_uuid: str) -> Iterator[models.AtomDetail]:
         """Yield the atom details of a flow."""
-        with self._storage.transaction(writing=False) as rows:
-            atoms = rows.atoms(flow=fd_uuid)
+        atoms = self._read(lambda rows: rows.atoms(flow=fd_uuid))
         yield from (details.atom_detail(atom, self._codec) for atom in atoms)
 
     def update_atom_details(self, atom_detail: models.AtomDetail) -> models.AtomDetail:
         """Store an atom that exists."""
-        with self._storage.transaction(writing=True) as rows:
-            known = _one('atom details', atom_detail.uuid, rows.atoms(uuid=atom_detail.uuid))
-            mine = details.atom_record(atom_detail, known.flow, known.number, self._codec)
-            rows.put_atoms([replace(mine, name=known.name)])
-            return details.atom_detail(rows.atoms(uuid=atom_detail.uuid)[0], self._codec)
+        return self._write(lambda rows: self._update_atom(rows, atom_detail))
+
+    def _update_atom(self, rows: Rows, atom: models.AtomDetail) -> models.AtomDetail:
+        known = _one('atom details', atom.uuid, rows.atoms(uuid=atom.uuid))
+        mine = details.atom_record(atom, known.flow, known.number, self._codec)
+        rows.put_atoms([replace(mine, name=known.name)])
+        return details.atom_detail(rows.atoms(uuid=atom.uuid)[0], self._codec)
 
     # -- from rows -----------------------------------------------------------------------------------
 

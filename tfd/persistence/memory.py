@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from tfd import exceptions
 from tfd.persistence import logbooks
 from tfd.persistence import record
 
 __all__ = ['Fences', 'MemoryBackend', 'MemoryJournal', 'ReferenceCodec']
+
+_R = TypeVar('_R')
 
 
 class ReferenceCodec:
@@ -206,12 +207,11 @@ class _MemoryStorage:
         self.codec = _CopyCodec()
         self._tables = tables
 
-    @contextlib.contextmanager
-    def transaction(self, writing: bool) -> Iterator[_MemoryRows]:
+    def run(self, work: Callable[[logbooks.Rows], _R], writing: bool) -> _R:
         with self._tables.lock:
             rows = _MemoryRows(self._tables)
             try:
-                yield rows
+                return work(rows)
             except BaseException:
                 rows.undo()
                 raise

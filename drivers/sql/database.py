@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One database: the pool of connections to it, and transactions that are repeated when they lose against others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from tfd import exceptions
+from tfd_drivers.sql import dialects
+from tfd_drivers.sql import errors
+from tfd_drivers.sql import filelock
+from tfd_drivers.sql.settings import Settings
+from tfd_drivers.sql.statements import Statements
+
+__all__ = ['REVISION', 'Database']
+
+#: The schema revision that this release works with.
+REVISION = '0001'
+
+T = TypeVar('T')
+
+#: How often a transaction that lost against others is tried, and for how many seconds at most.
+_TRIES = 12
+_BUDGET = 3.0
+
+
+class Database:
+    """A database, and the only way in this driver to reach it. Safe to use from any thread, not across a fork.
+
+    Connections are made when they are needed, never here.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.statements = Statements()
+        self.dialect = dialects.dialect_of(settings)
+        self._pid = os.getpid()
+        self._closed = False
+        url = settings.url
+        self._sqlite = url.get_backend_name() == 'sqlite'
+        in_memory = self._sqlite and (url.database in (None, '', ':memory:') or 'mode=memory' in str(url))
+        #: One connection holds the whole of an in-memory database, so its readers queue too.
+        self._alone = in_memory
+        self._writers = filelock.FileLock(None if in_memory else f'{url.database}.lock') if self._sqlite else None
+        self.engine = self._make_engine(in_memory)
+        self._writing_engine = self.engine.execution_options(tfd_writing=True)
+
+    def _make_engine(self, in_memory: bool) -> sa.Engine:
+        settings = self.settings
+        options: dict[str, Any] = {'poolclass': sa.StaticPool} if in_memory else {
+            'poolclass': sa.QueuePool, 'pool_size': settings.max_pool_size, 'max_overflow': settings.max_overflow,
+            'pool_timeout': settings.pool_timeout, 'pool_use_lifo': True,
+        }
+        # Nothing of a user's data shows in an error's text. Every transaction here ends by itself, so that a connection needs no
+        # rollback, and no round trip for it, when it goes back to the pool.
+        engine = sa.create_engine(
+            settings.url, connect_args=self.dialect.connect_args(), hide_parameters=True, pool_reset_on_return=None, **options)
+        sa.event.listen(engine, 'connect', lambda connection, _record: self.dialect.set_up(connection))
+        if self._sqlite:
+            sa.event.listen(engine, 'begin', _begin_sqlite)
+        return engine
+
+    @property
+    def place(self) -> str:
+        """The database's URL without its password."""
+        return self.settings.place
+
+    def close(self) -> None:
+        """Close every connection. Calling it again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        # A fork shares its parent's sockets: closing them here would end the parent's sessions.
+        self.engine.dispose(close=os.getpid() == self._pid)
+        if self._writers is not None:
+            self._writers.close()
+
+    def run(self, work: Callable[[sa.Connection], T], writing: bool = True) -> T:
+        """Run ``work`` in one transaction at READ COMMITTED, and return what it returned once that is committed.
+
+        A transaction that lost against another (deadlock, serialisation, also at COMMIT) is run again within a budget, one whose
+        connection broke is run again once, on a new one. The first may have been committed: ``work`` must be such that twice does what
+        once does, or find out.
+
+        :raises StorageUnavailable: the database cannot be reached, is too busy, or the budget is used up; it may have been committed.
+        :raises IncompatibleSchema: a table is missing.
+        :raises StorageFailure: it was refused.
+        """
+        self._check_process()
+        deadline = time.monotonic() + _BUDGET
+        reconnected = False
+        for attempt in range(1, _TRIES + 1):
+            try:
+                with self._transaction(writing) as connection:
+                    return work(connection)
+            except (sa.exc.SQLAlchemyError, self._client_error) as err:
+                verdict = errors.judge(err)
+                again = attempt < _TRIES and time.monotonic() < deadline
+                if verdict is errors.Verdict.RECONNECT and again and not reconnected:
+                    reconnected = True
+                elif verdict is errors.Verdict.RETRY and again:
+                    time.sleep(random.uniform(0.0, min(0.2, 0.005 * 2 ** attempt)))
+                else:
+                    raise errors.translated(err, verdict, self.place, REVISION) from err
+        raise AssertionError('unreachable: the last attempt returns or raises')
+
+    @property
+    def _client_error(self) -> type[BaseException]:
+        module: Any = self.engine.dialect.loaded_dbapi
+        error: type[BaseException] = module.Error
+        return error
+
+    def _check_process(self) -> None:
+        if self._closed:
+            raise exceptions.StorageFailure(f'the backend of {self.place} was closed')
+        if os.getpid() != self._pid:
+            raise exceptions.StorageFailure(
+                f'the backend of {self.place} was made in process {self._pid} and is used in its fork {os.getpid()}:'
+                ' each process needs a backend of its own, made after the fork')
+
+    @contextlib.contextmanager
+    def _transaction(self, writing: bool) -> Iterator[sa.Connection]:
+        with self._queue(writing):
+            engine = self._writing_engine if writing else self.engine
+            with engine.connect() as connection, connection.begin():
+                yield connection
+
+    def _queue(self, writing: bool) -> contextlib.AbstractContextManager[None]:
+        if self._writers is None or not (writing or self._alone):
+            return contextlib.nullcontext()
+        return self._turn(self._writers)
+
+    @contextlib.contextmanager
+    def _turn(self, writers: filelock.FileLock) -> Iterator[None]:
+        writers.acquire(self.settings.write_timeout)
+        try:
+            yield
+        finally:
+            writers.release()
+
+    @contextlib.contextmanager
+    def migrating(self) -> Iterator[sa.Connection]:
+        """Give a transaction whose statements may take their time, for changing the schema.
+
+        :raises StorageUnavailable: the database cannot be reached.
+        :raises StorageFailure: a change was refused.
+        """
+        self._check_process()
+        try:
+            if self._sqlite:
+                with self._transaction(writing=True) as connection:
+                    yield connection
+                return
+            engine = sa.create_engine(
+                self.settings.url, poolclass=sa.NullPool, connect_args=self.dialect.migration_args(), hide_parameters=True)
+            with engine.connect() as connection, connection.begin():
+                yield connection
+        except (sa.exc.SQLAlchemyError, self._client_error) as err:
+            raise errors.translated(err, errors.judge(err), self.place, REVISION) from err
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A transaction that reads first and writes later cannot wait for other writers (SQLITE_BUSY_SNAPSHOT).
+    writing = connection.get_execution_options().get('tfd_writing')
+    connection.exec_driver_sql('BEGIN IMMEDIATE' if writing else 'BEGIN')

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs as rows: posted, found, claimed under a new epoch, given back."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from tfd import exceptions
+from tfd import states
+from tfd.jobs import record
+from tfd.persistence import codec as codecs
+from tfd.persistence.record import Fence, Settlement
+from tfd_drivers.sql import job_queries as queries
+from tfd_drivers.sql import journal
+from tfd_drivers.sql import tables
+from tfd_drivers.sql.database import Database
+from tfd_drivers.sql.statements import upsert
+
+__all__ = ['SqlJobStore']
+
+#: How many jobs of one owner are looked at, at most; far above what a worker runs at once.
+_OWNED = 10_000
+
+_FIELDS = tuple(field.name for field in fields(record.Job))
+_STORE = _FIELDS.index('store')
+
+
+class SqlJobStore:
+    """A :class:`tfd.jobs.ports.JobStore` in SQL."""
+
+    def __init__(self, database: Database, wall: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._wall = wall
+        self._codec = codecs.JsonCodec()
+
+    # -- posting and reading -------------------------------------------------------------------------
+
+    def post(self, jobs: Sequence[record.NewJob]) -> list[record.Job]:
+        """Record new jobs, and return them as stored; one whose token is known is not recorded again: the first is returned."""
+        if not jobs:
+            return []
+        now = self._wall()
+        rows = {job.token: self._row(job, now) for job in reversed(jobs)}
+        found = self._database.run(lambda connection: self._post(connection, rows))
+        for job in jobs:
+            if job.token not in found:
+                raise exceptions.Duplicate(f'a job with id {job.id!r} exists under another token than {job.token!r}')
+        return [found[job.token] for job in jobs]
+
+    def _row(self, job: record.NewJob, now: float) -> dict[str, Any]:
+        row = record.Job(
+            id=job.id, token=job.token, name=job.name, flow=job.flow, version=job.version, store={},
+            state=states.UNCLAIMED, outcome='', priority=job.priority, not_before=job.not_before, owner='', claim_id='',
+            epoch=0, seq=0, claimed_seq=0, attempts=0, claims=0, shard=record.shard_of(job.id), book_uuid=str(uuid.uuid4()),
+            flow_uuid=str(uuid.uuid4()), reason='', connections='', created_at=now, updated_at=now)
+        tables.check_lengths(tables.jobs, row)
+        return {**asdict(row), 'store': self._codec.encode(dict(job.store), f'store of job {job.name!r}')}
+
+    def _post(self, connection: sa.Connection, rows: Mapping[str, dict[str, Any]]) -> dict[str, record.Job]:
+        # In the order of their tokens: two posters of the same jobs wait for each other and do not deadlock.
+        tokens = sorted(rows)
+        self._database.statements.get(
+            connection, 'post', lambda dialect: upsert(dialect, tables.jobs, ('token',), ()),
+        ).run(connection, [rows[token] for token in tokens])
+        stored = connection.execute(sa.select(tables.jobs).where(tables.jobs.c.token.in_(tokens)))
+        return {job.token: job for job in self._jobs(stored)}
+
+    def _jobs(self, rows: Iterable[Sequence[Any]]) -> list[record.Job]:
+        return [self._job(row) for row in rows]
+
+    def _job(self, row: Sequence[Any]) -> record.Job:
+        values = list(row)
+        values[_STORE] = self._codec.decode(values[_STORE])
+        return record.Job(*values)
+
+    def get(self, job_id: str) -> record.Job:
+        """Return a job."""
+        return self._job(self._database.run(lambda connection: _existing(connection, job_id), writing=False))
+
+    def list(self, query: record.JobQuery) -> list[record.Job]:
+        """Return a page of jobs, newest first."""
+        def read(connection: sa.Connection) -> Sequence[Sequence[Any]]:
+            before = None if query.before is None else _existing(connection, query.before)
+            return connection.execute(queries.page(query, before)).all()
+
+        return self._jobs(self._database.run(read, writing=False))
+
+    def pending(self, shards: Collection[int], now: float, limit: int) -> list[record.Candidate]:
+        """Return unclaimed jobs of these shards whose ``not_before`` has come, most urgent and then oldest first."""
+        wanted = sorted(set(shards))
+        if not wanted or limit < 1:
+            return []
+        row: dict[str, Any] = {f'in_{index}': shard for index, shard in enumerate(wanted)}
+        row |= {'state': states.UNCLAIMED, 'now': now, 'limit': limit}
+        return self._candidates(('pending', len(wanted)), lambda: queries.pending(len(wanted)), row)
+
+    def orphans(self, living: Collection[str], limit: int) -> list[record.Candidate]:
+        """Return claimed jobs whose owner is none of the living incarnations."""
+        owners = sorted(set(living) - {''})
+        row: dict[str, Any] = {f'living_{index}': owner for index, owner in enumerate(owners)}
+        row |= {'state': states.CLAIMED, 'limit': limit}
+        return self._candidates(('orphans', len(owners)), lambda: queries.orphans(len(owners)), row)
+
+    def _candidates(
+        self, key: tuple[str, int], build: Callable[[], sa.Select[Any]], row: dict[str, Any]
+    ) -> list[record.Candidate]:
+        def read(connection: sa.Connection) -> Sequence[Sequence[Any]]:
+            statement = self._database.statements.get(connection, key, lambda _dialect: build())
+            return statement.select(connection, row).all()
+
+        return [record.Candidate(*found) for found in self._database.run(read, writing=False)]
+
+    def owned(self, owner: str) -> list[record.Job]:
+        """Return the claimed jobs whose owner is this incarnation."""
+        jobs = tables.jobs
+        query = sa.select(jobs).where(jobs.c.owner == owner, jobs.c.state == states.CLAIMED).limit(_OWNED)
+        return self._jobs(self._database.run(lambda connection: connection.execute(query).all(), writing=False))
+
+    # -- claims --------------------------------------------------------------------------------------
+
+    def claim(self, candidate: record.Candidate, owner: str, claim_id: str) -> record.Claim:
+        """Make ``owner`` the job's owner under a new epoch."""
+        row = {
+            'key_id': candidate.id, 'key_epoch': candidate.epoch, 'owner': owner, 'claim_id': claim_id,
+            'connections': self._database.dialect.connections, 'updated_at': self._wall(),
+        }
+
+        def write(connection: sa.Connection) -> Sequence[Any]:
+            met = self._database.statements.get(connection, 'claim', lambda _dialect: queries.claim()).run(connection, (row,))
+            found = _read(connection, candidate.id)
+            if met != 1:
+                # It may have been this very claim: its answer was lost, and it is made again.
+                _check_claimed(found, candidate, claim_id)
+            return found or ()
+
+        return record.Claim(self._job(self._database.run(write)))
+
+    def settle(self, fence: Fence, settlement: Settlement) -> None:
+        """Give a job back outside of an engine's last step."""
+        now = self._wall()
+        self._database.run(lambda connection: journal.settle(
+            self._database, connection, fence, settlement, progress=False, now=now))
+
+    def release(self, job_id: str, state: str) -> None:
+        """Make a PARKED job UNCLAIMED again, its attempts forgotten."""
+        states.check_job_transition(states.PARKED, state)
+        jobs = tables.jobs
+        change = sa.update(jobs).where(jobs.c.id == job_id, jobs.c.state == states.PARKED).values(
+            state=state, attempts=0, outcome='', reason='', claimed_seq=jobs.c.seq, updated_at=self._wall())
+
+        def write(connection: sa.Connection) -> None:
+            if connection.execute(change).rowcount != 1:
+                found = self._job(_existing(connection, job_id))
+                raise exceptions.InvalidState(f'job {job_id} is {found.state}, expected {states.PARKED}')
+
+        self._database.run(write)
+
+    def unblock(self, candidate: record.Candidate) -> int:
+        """End the database connections that the row's former owner left; return how many."""
+        jobs, dialect = tables.jobs, self._database.dialect
+
+        def end(connection: sa.Connection) -> int:
+            named = connection.execute(
+                sa.select(jobs.c.connections).where(jobs.c.id == candidate.id, jobs.c.epoch == candidate.epoch)).scalar()
+            if not named or named == dialect.connections:
+                return 0
+            return dialect.end_connections(connection, named)
+
+        return self._database.run(end, writing=False)
+
+    def board_id(self, propose: str | None = None) -> str | None:
+        """Return the board's id; where there is none yet and one is proposed, record that first."""
+        board = tables.board
+
+        def work(connection: sa.Connection) -> str | None:
+            if propose is not None:
+                self._database.statements.get(
+                    connection, 'board', lambda dialect: upsert(dialect, board, ('name',), ()),
+                ).run(connection, ({'name': 'id', 'value': propose},))
+            found: str | None = connection.execute(sa.select(board.c.value).where(board.c.name == 'id')).scalar()
+            return found
+
+        return self._database.run(work, writing=propose is not None)
+
+
+def _read(connection: sa.Connection, job_id: str) -> Sequence[Any] | None:
+    return connection.execute(sa.select(tables.jobs).where(tables.jobs.c.id == job_id)).one_or_none()
+
+
+def _existing(connection: sa.Connection, job_id: str) -> Sequence[Any]:
+    found = _read(connection, job_id)
+    if found is None:
+        raise exceptions.NotFound(f'no job {job_id!r} is stored')
+    return found
+
+
+def _check_claimed(found: Any, candidate: record.Candidate, claim_id: str) -> None:
+    if found is None:
+        raise exceptions.UnclaimableJob(f'job {candidate.id} is gone')
+    if (found.claim_id, found.epoch, found.state) != (claim_id, candidate.epoch + 1, states.CLAIMED):
+        raise exceptions.UnclaimableJob(
+            f'job {candidate.id} is {found.state} at epoch {found.epoch}, expected epoch {candidate.epoch}')
