@@ -33,7 +33,7 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 install() {
     apt-get install --yes --quiet=2 --no-install-recommends \
-        -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 "$@"
+        -o DPkg::Lock::Timeout=120 "$@"
 }
 # The lists may be missing, or older than what the archive still has.
 install "$@" >/dev/null 2>&1 </dev/null || { apt-get update --quiet=2 && install "$@"; } </dev/null
