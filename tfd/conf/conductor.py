@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 __all__ = ['GROUP', 'OPTS']
 
@@ -36,7 +36,7 @@ OPTS = [
         help='How often a job is claimed without recording anything new before it is parked and '
              'waits for an operator.'),
     cfg.ListOpt(
-        'allow_import_paths', default=[], item_type=cfg.types.String(),
+        'allow_import_paths', default=[], item_type=types.String(),
         help='Beside the entry points of the group tfd.flows, jobs may name flow factories by a '
              'dotted path that begins with one of these prefixes (whole components). Empty: none '
              'may. Whoever can post jobs can run any callable below these prefixes.'),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 __all__ = ['GROUP', 'OPTS']
 
@@ -17,7 +17,7 @@ OPTS = [
              'works.'),
     cfg.ListOpt(
         'hosts', default=['127.0.0.1:2181'],
-        item_type=cfg.types.String(max_length=255),
+        item_type=types.String(max_length=255),
         help='The ZooKeeper servers, as host:port (zookeeper only).'),
     cfg.StrOpt(
         'path', default='/tfd', regex=r'^/[^\s]*$',
@@ -35,4 +35,17 @@ OPTS = [
     cfg.FloatOpt(
         'connect_timeout', default=10.0, min=0.1, max=600.0,
         help='Seconds to wait for the first connection.'),
+    cfg.ListOpt(
+        'auth_data', secret=True, default=[], item_type=types.String(),
+        help='Credentials given to ZooKeeper, as digest:user:password (zookeeper only).'),
+    cfg.StrOpt(
+        'acl', default='open', choices=['open', 'creator'],
+        help='Who may touch the nodes that tfd makes: everybody, or whoever gives the same '
+             'auth_data (zookeeper only).'),
+    cfg.BoolOpt(
+        'use_ssl', default=False,
+        help='Whether to speak TLS (zookeeper only).'),
+    cfg.StrOpt('ca', help='The file with the certificates of authorities (zookeeper only).'),
+    cfg.StrOpt('certfile', help='The file with the own certificate (zookeeper only).'),
+    cfg.StrOpt('keyfile', help='The file with its key (zookeeper only).'),
 ]

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 from oslo_log import log
 
 from tfd import exceptions
@@ -15,11 +16,11 @@ from tfd.conf import opts
 
 __all__ = ['BadConfigurationFile', 'arguments', 'load']
 
-_KINDS = {
-    cfg.types.Integer: 'a whole number',
-    cfg.types.Float: 'a number',
-    cfg.types.Boolean: 'true or false',
-    cfg.types.List: 'a list, separated by commas',
+_KINDS: dict[type, str] = {
+    types.Integer: 'a whole number',
+    types.Float: 'a number',
+    types.Boolean: 'true or false',
+    types.List: 'a list, separated by commas',
 }
 
 
@@ -51,10 +52,12 @@ def load(
 ) -> cfg.ConfigOpts:
     """Return the configuration that a command line asks for.
 
-    Where ``args`` names no file, ``tfd.conf`` and ``<prog>.conf`` are looked for in ``~/.tfd``, ``~``,
-    ``/etc/tfd`` and ``/etc``; where there is none, every option has its default. Later files win.
+    Where ``args`` names no file, ``tfd.conf`` and ``<prog>.conf`` are looked for in ``~/.tfd``,
+    ``~``, ``/etc/tfd`` and ``/etc``; where there is none, every option has its default. Later files
+    win.
 
-    :param args: ``--config-file``, ``--config-dir`` and the options of logging; see :func:`arguments`.
+    :param args: ``--config-file``, ``--config-dir`` and the options of logging; see
+        :func:`arguments`.
     :raises BadConfigurationFile: a file is missing, not readable or not an ini file.
     :raises BadConfiguration: an option has a value that it cannot have.
     """
@@ -91,7 +94,7 @@ def _parse(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, description: st
 
 def _named(args: Sequence[str]) -> list[str]:
     """Return the files and directories that a command line names."""
-    return [value for key, value in zip(args, args[1:], strict=False)
+    return [value for key, value in itertools.pairwise(args)
             if key in ('--config-file', '--config-dir')]
 
 
@@ -123,7 +126,7 @@ def _raw(args: Sequence[str], prog: str, group: cfg.OptGroup, option: cfg.Opt) -
 
 def _expected(option: cfg.Opt) -> str:
     """Return in words what an option takes."""
-    kind = option.type
+    kind: Any = option.type
     words = [_KINDS.get(type(kind), 'text')]
     if getattr(kind, 'min', None) is not None:
         words.append(f'at least {kind.min:g}')

@@ -9,11 +9,7 @@ from collections.abc import Sequence
 from cotyledon import oslo_config_glue
 from oslo_config import cfg
 
-from tfd.conf import client
-from tfd.conf import conductor
-from tfd.conf import coordination
-from tfd.conf import database
-from tfd.conf import default
+from tfd.conf import client, conductor, coordination, database, default
 
 __all__ = ['SECTIONS', 'list_opts']
 

@@ -18,6 +18,6 @@ class ListOptsTest(testtools.TestCase):
         opts.list_opts()[1][1][0].default = 'changed'
         self.assertNotEqual('changed', opts.list_opts()[1][1][0].default)
 
-    def test_the_connection_is_a_secret(self) -> None:
+    def test_secrets_are_marked(self) -> None:
         secret = [o.name for _, options in opts.list_opts() for o in options if o.secret]
-        self.assertEqual(['connection'], secret)
+        self.assertEqual(['connection', 'auth_data'], secret)
