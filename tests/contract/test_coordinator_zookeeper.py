@@ -8,13 +8,13 @@ import uuid
 
 import testtools
 from kazoo.client import KazooClient
-from tfd_drivers.zookeeper.coordinator import ZookeeperCoordinator
 
 from tests.functional import servers
 from tests.functional.zookeeper.proxy import Wire
 from tfd.jobs.ports import Capability, Coordinator
 from tfd.testing.coordinator import CoordinatorContract
 from tfd.types.clock import BootClock
+from tfd_drivers.zookeeper.coordinator import ZookeeperCoordinator
 
 _SESSION = 0.6
 

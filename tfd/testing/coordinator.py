@@ -422,8 +422,11 @@ class CoordinatorContract(_Base):
         def _fail(ring: Ring) -> None:
             raise ValueError(ring)
 
+        def _block(_ring: Ring) -> None:
+            blocked.wait()
+
         coordinator.listen(_fail)
-        coordinator.listen(lambda ring: blocked.wait() and None)
+        coordinator.listen(_block)
         coordinator.start()
         session = self.session_of(coordinator)
         self.pass_time(2 * session.timeout)
@@ -433,7 +436,12 @@ class CoordinatorContract(_Base):
     def hear(self, coordinator: Coordinator, kind: Ring) -> list[Ring]:
         """Return a list that grows with every ring of a kind."""
         heard: list[Ring] = []
-        coordinator.listen(lambda ring: heard.append(ring) if ring is kind else None)
+
+        def _hear(ring: Ring) -> None:
+            if ring is kind:
+                heard.append(ring)
+
+        coordinator.listen(_hear)
         return heard
 
     # The board's id.
