@@ -6,9 +6,8 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Any
 
-from stevedore import driver
+from stevedore import driver, extension
 from stevedore import exception as stevedore_exceptions
-from stevedore import extension
 
 from tfd import exceptions
 

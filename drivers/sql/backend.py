@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from tfd.persistence import logbooks
-from tfd_drivers.sql import rows
-from tfd_drivers.sql import schema
+from tfd_drivers.sql import rows, schema
 from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.jobs import SqlJobStore
 from tfd_drivers.sql.journal import SqlJournal

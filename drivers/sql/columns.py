@@ -12,21 +12,26 @@ __all__ = ['Name', 'text']
 
 
 class Name(sa.types.TypeDecorator[str]):
-    """Short text that is compared byte by byte, on every dialect: neither case, accents nor trailing blanks are equal to others."""
+    """Short text that is compared byte by byte on every dialect: case, accents and trailing blanks count."""
 
     impl = sa.String
     cache_ok = True
 
+    @property
+    def length(self) -> int:
+        """How many characters fit."""
+        length: int = self.impl_instance.length  # type: ignore[attr-defined]  # it is a String
+        return length
+
     def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
         """Return the dialect's own type."""
-        length = self.impl_instance.length  # type: ignore[attr-defined]  # impl is a String
         if dialect.name in ('mysql', 'mariadb'):
             # Plain utf8mb4_bin pads with blanks: 'a' would equal 'a '.
             collation = 'utf8mb4_nopad_bin' if getattr(dialect, 'is_mariadb', True) else 'utf8mb4_0900_bin'
-            return mysql.VARCHAR(length, charset='utf8mb4', collation=collation)
+            return mysql.VARCHAR(self.length, charset='utf8mb4', collation=collation)
         if dialect.name == 'postgresql':
-            return sa.String(length, collation='C')
-        return sa.String(length)
+            return sa.String(self.length, collation='C')
+        return sa.String(self.length)
 
 
 def text() -> sa.types.TypeEngine[str]:

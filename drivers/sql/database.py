@@ -13,9 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from tfd import exceptions
-from tfd_drivers.sql import dialects
-from tfd_drivers.sql import errors
-from tfd_drivers.sql import filelock
+from tfd_drivers.sql import dialects, errors, filelock
 from tfd_drivers.sql.settings import Settings
 from tfd_drivers.sql.statements import Statements
 
@@ -58,10 +56,11 @@ class Database:
             'poolclass': sa.QueuePool, 'pool_size': settings.max_pool_size, 'max_overflow': settings.max_overflow,
             'pool_timeout': settings.pool_timeout, 'pool_use_lifo': True,
         }
-        # Nothing of a user's data shows in an error's text. Every transaction here ends by itself, so that a connection needs no
-        # rollback, and no round trip for it, when it goes back to the pool.
+        # Nothing of a user's data shows in an error's text. Every transaction here ends by itself, so that a
+        # connection needs no rollback, and no round trip for it, when it goes back to the pool.
         engine = sa.create_engine(
-            settings.url, connect_args=self.dialect.connect_args(), hide_parameters=True, pool_reset_on_return=None, **options)
+            settings.url, connect_args=self.dialect.connect_args(), hide_parameters=True, pool_reset_on_return=None,
+            **options)
         sa.event.listen(engine, 'connect', lambda connection, _record: self.dialect.set_up(connection))
         if self._sqlite:
             sa.event.listen(engine, 'begin', _begin_sqlite)
@@ -85,11 +84,12 @@ class Database:
     def run(self, work: Callable[[sa.Connection], T], writing: bool = True) -> T:
         """Run ``work`` in one transaction at READ COMMITTED, and return what it returned once that is committed.
 
-        A transaction that lost against another (deadlock, serialisation, also at COMMIT) is run again within a budget, one whose
-        connection broke is run again once, on a new one. The first may have been committed: ``work`` must be such that twice does what
-        once does, or find out.
+        A transaction that lost against another (deadlock, serialisation, also at COMMIT) is run again within a
+        budget, one whose connection broke is run again once, on a new one. The first may have been committed:
+        ``work`` must be such that twice does what once does, or find out.
 
-        :raises StorageUnavailable: the database cannot be reached, is too busy, or the budget is used up; it may have been committed.
+        :raises StorageUnavailable: the database cannot be reached, is too busy, or the budget is used up; it may have
+            been committed.
         :raises IncompatibleSchema: a table is missing.
         :raises StorageFailure: it was refused.
         """
@@ -159,7 +159,8 @@ class Database:
                     yield connection
                 return
             engine = sa.create_engine(
-                self.settings.url, poolclass=sa.NullPool, connect_args=self.dialect.migration_args(), hide_parameters=True)
+                self.settings.url, poolclass=sa.NullPool, connect_args=self.dialect.migration_args(),
+                hide_parameters=True)
             with engine.connect() as connection, connection.begin():
                 yield connection
         except (sa.exc.SQLAlchemyError, self._client_error) as err:

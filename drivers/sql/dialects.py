@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What differs between the databases: how a connection is set up, how it is named, and how a dead owner's are ended.
 
-Every connection runs at READ COMMITTED, gives up waiting for a lock after :attr:`Settings.lock_timeout`, and is ended by the
-server when it is idle inside a transaction: an owner that is stopped there must not keep its successor out.
+Every connection runs at READ COMMITTED, gives up waiting for a lock after :attr:`Settings.lock_timeout`, and is ended
+by the server when it is idle inside a transaction: an owner that is stopped there must not keep its successor out.
 
-A successor that is blocked all the same ends the owner's connections. For that they carry a name that the owner's row has
-too (``connections``): the ``application_name`` on PostgreSQL; on MariaDB, which has no such thing without the performance
-schema, a user lock per connection (``GET_LOCK``), whose holder it can tell. Both vanish with the connection. A table of
-connection ids would need a transaction per new connection and would outlive a restart of the server, after which the
-same ids belong to somebody else.
+A successor that is blocked all the same ends the owner's connections. For that they carry a name that the owner's row
+has too (``connections``): the ``application_name`` on PostgreSQL; on MariaDB, which has no such thing without the
+performance schema, a user lock per connection (``GET_LOCK``), whose holder it can tell. Both vanish with the
+connection. A table of connection ids would need a transaction per new connection and would outlive a restart of the
+server, after which the same ids belong to somebody else.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ _MYSQL = {
     1053: Verdict.UNAVAILABLE, 1047: Verdict.UNAVAILABLE, 1180: Verdict.UNAVAILABLE,  # shutdown, Galera not ready
     1290: Verdict.UNAVAILABLE, 1836: Verdict.UNAVAILABLE, 1792: Verdict.UNAVAILABLE,  # read only, as in a failover
     1021: Verdict.UNAVAILABLE, 1114: Verdict.UNAVAILABLE, 3: Verdict.UNAVAILABLE, 28: Verdict.UNAVAILABLE,  # disk full
-    1927: Verdict.RECONNECT, 4031: Verdict.RECONNECT, 2006: Verdict.RECONNECT, 2013: Verdict.RECONNECT, 2014: Verdict.RECONNECT,
+    1927: Verdict.RECONNECT, 4031: Verdict.RECONNECT, 2006: Verdict.RECONNECT, 2013: Verdict.RECONNECT,
+    2014: Verdict.RECONNECT,
     2003: Verdict.UNAVAILABLE, 2002: Verdict.UNAVAILABLE, 1158: Verdict.RECONNECT, 1159: Verdict.RECONNECT,
     1146: Verdict.SCHEMA, 1054: Verdict.SCHEMA,
     1062: Verdict.DUPLICATE,
@@ -77,7 +78,8 @@ def judge(err: BaseException) -> Verdict:
         return known
     if isinstance(err, sa.exc.DBAPIError) and err.connection_invalidated:
         return Verdict.RECONNECT
-    if isinstance(err, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError) and not _has_code(err.orig):
+    if isinstance(err,
+        sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError) and not _has_code(err.orig):
         # The client could not even ask: no such host, connection refused, time-out.
         return Verdict.UNAVAILABLE
     return Verdict.REFUSED
@@ -93,6 +95,8 @@ def _mysql_code(orig: Any) -> int:
 
 
 def _by_code(orig: Any) -> Verdict | None:
+    if code := _mysql_code(orig):
+        return _MYSQL.get(code)
     state = getattr(orig, 'sqlstate', None)
     if state:
         return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2])
@@ -101,7 +105,7 @@ def _by_code(orig: Any) -> Verdict | None:
         if 'no such table' in str(orig) or 'no such column' in str(orig) or 'no column named' in str(orig):
             return Verdict.SCHEMA
         return _SQLITE.get('_'.join(name.split('_')[:2]))
-    return _MYSQL.get(_mysql_code(orig))
+    return None
 
 
 def translated(err: BaseException, verdict: Verdict, place: str, revision: str) -> exceptions.TaskFlowException:

@@ -19,11 +19,12 @@ LOG = logging.getLogger(__name__)
 class FileLock:
     """Lets one writer of all processes on a host pass at a time, by an exclusive lock on a file.
 
-    SQLite's own waiting is a poll with growing pauses: of four busy processes one was seen to starve for four seconds. The
-    kernel wakes those that wait in flock(2), so each gets its turn. A process that dies lets go.
+    SQLite's own waiting is a poll with growing pauses: of four busy processes one was seen to starve for four
+    seconds. The kernel wakes those that wait in flock(2), so each gets its turn. A process that dies lets go.
 
-    ``flock`` cannot be given a time-out. Who finds the lock taken has a helper thread wait for it; where that takes too long the
-    thread stays, at most one per lock, and what it gets in the end goes to the next who asks, or is given back.
+    ``flock`` cannot be given a time-out. Who finds the lock taken has a helper thread wait for it; where that takes
+    too long the thread stays, at most one per lock, and what it gets in the end goes to the next who asks, or is
+    given back.
 
     :param path: the file, made where it does not exist; None where there are no other processes.
     """
@@ -95,7 +96,8 @@ class FileLock:
                 return
             error = self._error
         if done and error is not None:
-            raise exceptions.StorageUnavailable(f'the lock file {self._path} cannot be used: {error}', cause=error) from error
+            raise exceptions.StorageUnavailable(f'the lock file {self._path} cannot be used: {error}',
+                cause=error) from error
         raise exceptions.StorageUnavailable(f'other processes kept the lock file {self._path} for {timeout} s')
 
     def _block(self) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statements of the job store: each is answered from an index, however many jobs there are.
 
-A condition on several shards, states or ranges of owners together with an order and a limit makes a database sort all that
-meet it; here each of them is asked for in its own order and with the limit, and only those few are put together.
+A condition on several shards, states or ranges of owners together with an order and a limit makes a database sort all
+that meet it; here each of them is asked for in its own order and with the limit, and only those few are put together.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def orphans(living: int) -> sa.Select[Any]:
     gaps.append(owner > (owners[-1] if owners else ''))
     columns = [jobs.c[name] for name in _CANDIDATE]
     parts = [
-        sa.select(*columns).where(gap, jobs.c.state == _bind('state')).order_by(owner, jobs.c.created_at, jobs.c.id).limit(_limit())
+        sa.select(*columns).where(gap, jobs.c.state == _bind('state')).order_by(owner, jobs.c.created_at,
+            jobs.c.id).limit(_limit())
         for gap in gaps
     ]
     found = _together(parts)
@@ -90,7 +91,8 @@ def page(query: record.JobQuery, before: Any) -> sa.Select[Any]:
         wanted.append(jobs.c.owner == query.owner)
     if before is not None:
         wanted.append(sa.or_(
-            jobs.c.created_at < before.created_at, sa.and_(jobs.c.created_at == before.created_at, jobs.c.id < before.id)))
+            jobs.c.created_at < before.created_at, sa.and_(jobs.c.created_at == before.created_at,
+                jobs.c.id < before.id)))
         # Said once more in a way that every optimizer takes for the end of an index range.
         wanted.append(jobs.c.created_at <= before.created_at)
     limit = max(0, query.limit)

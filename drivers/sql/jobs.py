@@ -11,14 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tfd import exceptions
-from tfd import states
+from tfd import exceptions, states
 from tfd.jobs import record
 from tfd.persistence import codec as codecs
 from tfd.persistence.record import Fence, Settlement
 from tfd_drivers.sql import job_queries as queries
-from tfd_drivers.sql import journal
-from tfd_drivers.sql import tables
+from tfd_drivers.sql import journal, tables
 from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.statements import upsert
 
@@ -26,6 +24,11 @@ __all__ = ['SqlJobStore']
 
 #: How many jobs of one owner are looked at, at most; far above what a worker runs at once.
 _OWNED = 10_000
+
+# The port's method ``list`` hides the builtin inside the class.
+_Rows = Sequence[Sequence[Any]]
+_Candidates = list[record.Candidate]
+_Jobs = list[record.Job]
 
 _FIELDS = tuple(field.name for field in fields(record.Job))
 _STORE = _FIELDS.index('store')
@@ -41,8 +44,8 @@ class SqlJobStore:
 
     # -- posting and reading -------------------------------------------------------------------------
 
-    def post(self, jobs: Sequence[record.NewJob]) -> list[record.Job]:
-        """Record new jobs, and return them as stored; one whose token is known is not recorded again: the first is returned."""
+    def post(self, jobs: Sequence[record.NewJob]) -> _Jobs:
+        """Record new jobs, and return them as stored; of one whose token is known, the first is returned."""
         if not jobs:
             return []
         now = self._wall()
@@ -57,7 +60,8 @@ class SqlJobStore:
         row = record.Job(
             id=job.id, token=job.token, name=job.name, flow=job.flow, version=job.version, store={},
             state=states.UNCLAIMED, outcome='', priority=job.priority, not_before=job.not_before, owner='', claim_id='',
-            epoch=0, seq=0, claimed_seq=0, attempts=0, claims=0, shard=record.shard_of(job.id), book_uuid=str(uuid.uuid4()),
+            epoch=0, seq=0, claimed_seq=0, attempts=0, claims=0, shard=record.shard_of(job.id),
+            book_uuid=str(uuid.uuid4()),
             flow_uuid=str(uuid.uuid4()), reason='', connections='', created_at=now, updated_at=now)
         tables.check_lengths(tables.jobs, row)
         return {**asdict(row), 'store': self._codec.encode(dict(job.store), f'store of job {job.name!r}')}
@@ -71,7 +75,7 @@ class SqlJobStore:
         stored = connection.execute(sa.select(tables.jobs).where(tables.jobs.c.token.in_(tokens)))
         return {job.token: job for job in self._jobs(stored)}
 
-    def _jobs(self, rows: Iterable[Sequence[Any]]) -> list[record.Job]:
+    def _jobs(self, rows: Iterable[Sequence[Any]]) -> _Jobs:
         return [self._job(row) for row in rows]
 
     def _job(self, row: Sequence[Any]) -> record.Job:
@@ -83,15 +87,15 @@ class SqlJobStore:
         """Return a job."""
         return self._job(self._database.run(lambda connection: _existing(connection, job_id), writing=False))
 
-    def list(self, query: record.JobQuery) -> list[record.Job]:
+    def list(self, query: record.JobQuery) -> _Jobs:
         """Return a page of jobs, newest first."""
-        def read(connection: sa.Connection) -> Sequence[Sequence[Any]]:
+        def read(connection: sa.Connection) -> _Rows:
             before = None if query.before is None else _existing(connection, query.before)
             return connection.execute(queries.page(query, before)).all()
 
         return self._jobs(self._database.run(read, writing=False))
 
-    def pending(self, shards: Collection[int], now: float, limit: int) -> list[record.Candidate]:
+    def pending(self, shards: Collection[int], now: float, limit: int) -> _Candidates:
         """Return unclaimed jobs of these shards whose ``not_before`` has come, most urgent and then oldest first."""
         wanted = sorted(set(shards))
         if not wanted or limit < 1:
@@ -100,7 +104,7 @@ class SqlJobStore:
         row |= {'state': states.UNCLAIMED, 'now': now, 'limit': limit}
         return self._candidates(('pending', len(wanted)), lambda: queries.pending(len(wanted)), row)
 
-    def orphans(self, living: Collection[str], limit: int) -> list[record.Candidate]:
+    def orphans(self, living: Collection[str], limit: int) -> _Candidates:
         """Return claimed jobs whose owner is none of the living incarnations."""
         owners = sorted(set(living) - {''})
         row: dict[str, Any] = {f'living_{index}': owner for index, owner in enumerate(owners)}
@@ -109,14 +113,14 @@ class SqlJobStore:
 
     def _candidates(
         self, key: tuple[str, int], build: Callable[[], sa.Select[Any]], row: dict[str, Any]
-    ) -> list[record.Candidate]:
-        def read(connection: sa.Connection) -> Sequence[Sequence[Any]]:
+    ) -> _Candidates:
+        def read(connection: sa.Connection) -> _Rows:
             statement = self._database.statements.get(connection, key, lambda _dialect: build())
             return statement.select(connection, row).all()
 
         return [record.Candidate(*found) for found in self._database.run(read, writing=False)]
 
-    def owned(self, owner: str) -> list[record.Job]:
+    def owned(self, owner: str) -> _Jobs:
         """Return the claimed jobs whose owner is this incarnation."""
         jobs = tables.jobs
         query = sa.select(jobs).where(jobs.c.owner == owner, jobs.c.state == states.CLAIMED).limit(_OWNED)
@@ -132,7 +136,8 @@ class SqlJobStore:
         }
 
         def write(connection: sa.Connection) -> Sequence[Any]:
-            met = self._database.statements.get(connection, 'claim', lambda _dialect: queries.claim()).run(connection, (row,))
+            met = self._database.statements.get(connection, 'claim', lambda _dialect: queries.claim()).run(connection,
+                (row,))
             found = _read(connection, candidate.id)
             if met != 1:
                 # It may have been this very claim: its answer was lost, and it is made again.
@@ -167,7 +172,8 @@ class SqlJobStore:
 
         def end(connection: sa.Connection) -> int:
             named = connection.execute(
-                sa.select(jobs.c.connections).where(jobs.c.id == candidate.id, jobs.c.epoch == candidate.epoch)).scalar()
+                sa.select(jobs.c.connections).where(jobs.c.id == candidate.id,
+                    jobs.c.epoch == candidate.epoch)).scalar()
             if not named or named == dialect.connections:
                 return 0
             return dialect.end_connections(connection, named)

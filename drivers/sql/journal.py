@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields, replace
@@ -98,7 +99,7 @@ class SqlJournal:
             grouped.setdefault(change.columns, []).append(row)
         for columns, rows in grouped.items():
             statement = self._database.statements.get(
-                connection, ('atoms', columns), lambda _dialect, columns=columns: _update_atom(columns))
+                connection, ('atoms', columns), functools.partial(_update_atom, columns))
             met = statement.run(connection, rows)
             if met != len({row['key_number'] for row in rows}) and met != len(rows):
                 raise exceptions.NotFound(f'flow {flow!r} is recorded without some of its atoms, or not at all')
@@ -118,7 +119,8 @@ class SqlJournal:
         # The last decision on a subject is the one that counts.
         latest = {decision.subject: decision for decision in entry.decisions}
         kept = [asdict(decision) for decision in latest.values() if decision.answer]
-        gone = [{'key_flow': entry.flow, 'key_subject': decision.subject} for decision in latest.values() if not decision.answer]
+        gone = [{'key_flow': entry.flow,
+            'key_subject': decision.subject} for decision in latest.values() if not decision.answer]
         if kept:
             self._upsert(connection, tables.decisions, ('flow', 'subject'), ('attempt', 'answer'), kept)
         if gone:
@@ -143,12 +145,14 @@ class SqlJournal:
             connection, 'load decisions',
             sa.select(decisions).where(decisions.c.flow == _bind(decisions.c.flow, 'key_flow')), key)
         return record.Snapshot(
-            found, [record.AtomRecord(*row) for row in atom_rows], [record.DecisionRecord(*row) for row in decision_rows])
+            found, [record.AtomRecord(*row) for row in atom_rows],
+            [record.DecisionRecord(*row) for row in decision_rows])
 
     def _find_flow(self, connection: sa.Connection, flow: str) -> record.FlowRecord:
         flows = tables.flows
         rows = self._select(
-            connection, 'load flow', sa.select(flows).where(flows.c.uuid == _bind(flows.c.uuid, 'key_uuid')), {'key_uuid': flow})
+            connection, 'load flow', sa.select(flows).where(flows.c.uuid == _bind(flows.c.uuid, 'key_uuid')),
+            {'key_uuid': flow})
         if not rows:
             raise exceptions.NotFound(f'no flow {flow!r} is recorded')
         return record.FlowRecord(*rows[0])
@@ -179,7 +183,7 @@ def _values(table: sa.Table, columns: Iterable[str]) -> dict[str, sa.BindParamet
     return {name: _bind(table.c[name], name) for name in columns}
 
 
-def _update_atom(columns: tuple[str, ...]) -> sa.Update:
+def _update_atom(columns: tuple[str, ...], _dialect: sa.Dialect) -> sa.Update:
     atoms = tables.atoms
     return sa.update(atoms).values(_values(atoms, columns)).where(
         atoms.c.flow == _bind(atoms.c.flow, 'key_flow'), atoms.c.number == _bind(atoms.c.number, 'key_number'))
@@ -194,7 +198,8 @@ def _update_flow(columns: tuple[str, ...]) -> sa.Update:
 def _delete_decision() -> sa.Delete:
     decisions = tables.decisions
     return sa.delete(decisions).where(
-        decisions.c.flow == _bind(decisions.c.flow, 'key_flow'), decisions.c.subject == _bind(decisions.c.subject, 'key_subject'))
+        decisions.c.flow == _bind(decisions.c.flow, 'key_flow'), decisions.c.subject == _bind(decisions.c.subject,
+            'key_subject'))
 
 
 # -- the fence -------------------------------------------------------------------------------------
@@ -232,7 +237,8 @@ def _settle(progress: bool, counts: bool) -> sa.Update:
 def guard(database: Database, connection: sa.Connection, fence: record.Fence, progress: bool) -> None:
     """Begin a transaction under a fence: write the job's row where it still has the epoch.
 
-    A write, not a lock: a lock does not travel between the nodes of a cluster, and a reader of the row is not stopped by one.
+    A write, not a lock: a lock does not travel between the nodes of a cluster, and a reader of the row is not stopped
+    by one.
 
     :param progress: whether the transaction records something that a later attempt would not have to do again.
     :raises OwnershipLost: it has another epoch.
@@ -245,7 +251,8 @@ def guard(database: Database, connection: sa.Connection, fence: record.Fence, pr
 
 
 def settle(
-    database: Database, connection: sa.Connection, fence: record.Fence, settlement: record.Settlement, progress: bool, now: float
+    database: Database, connection: sa.Connection, fence: record.Fence, settlement: record.Settlement, progress: bool,
+    now: float
 ) -> bool:
     """Give a job back, as the guard of a last transaction.
 

@@ -24,7 +24,8 @@ _LOCK = 'tfd.schema'
 
 
 def upgrade(database: Database) -> None:
-    """Bring the schema to :data:`REVISION`. Of several that do so at once, one does the work and the others wait for it.
+    """Bring the schema to :data:`REVISION`. Of several that do so at once, one does the work and the others wait for
+    it.
 
     :raises StorageUnavailable: the database cannot be reached, or another migration goes on for ten minutes.
     :raises IncompatibleSchema: the schema is newer than this release.
@@ -76,7 +77,8 @@ def _wait_for_others(database: Database, connection: sa.Connection) -> None:
     if connection.dialect.name == 'mysql':
         # The name is one for the whole server, and ends with this connection.
         name = f'{_LOCK}.{zlib.crc32(str(connection.engine.url.database).encode()):08x}'
-        if connection.execute(sa.text('SELECT GET_LOCK(:name, :patience)'), {'name': name, 'patience': _PATIENCE}).scalar() != 1:
+        if connection.execute(sa.text('SELECT GET_LOCK(:name, :patience)'), {'name': name,
+            'patience': _PATIENCE}).scalar() != 1:
             raise exceptions.StorageUnavailable(f'another migration of {database.place} goes on for {_PATIENCE} s')
     elif connection.dialect.name == 'postgresql':
         connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_PATIENCE}s'"))

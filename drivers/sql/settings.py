@@ -35,8 +35,8 @@ class Settings:
     :ivar pool_timeout: how long to wait for a free connection.
     :ivar connect_timeout: how long a new connection may take.
     :ivar statement_timeout: how long one statement may take, on the server and on the wire.
-    :ivar session_timeout: the coordinator's session time-out. A transaction that is idle for a third of it is ended by the
-        server, so that a stopped owner's locks are gone before its successor is due.
+    :ivar session_timeout: the coordinator's session time-out. A transaction that is idle for a third of it is ended
+        by the server, so that a stopped owner's locks are gone before its successor is due.
     :ivar lock_timeout: how long a statement may wait for a lock of another transaction.
     :ivar write_timeout: how long to wait for the other writers of an SQLite database.
     """

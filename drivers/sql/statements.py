@@ -7,9 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 __all__ = ['Prepared', 'Statements', 'upsert']
 
@@ -51,7 +49,8 @@ class Statements:
     def __init__(self) -> None:
         self._known: dict[Hashable, Prepared] = {}
 
-    def get(self, connection: sa.Connection, key: Hashable, build: Callable[[sa.Dialect], sa.ClauseElement]) -> Prepared:
+    def get(self, connection: sa.Connection, key: Hashable, build: Callable[[sa.Dialect],
+        sa.ClauseElement]) -> Prepared:
         """Return the statement of this key.
 
         :param connection: compiled for its dialect, which knows its server's version by now.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables, made from the fields of the records: a field that a record gets is a column here.
 
-Nothing refers to anything by foreign key: checking one locks the row referred to, and every transaction already begins by
-writing the row that owns all others, its job.
+Nothing refers to anything by foreign key: checking one locks the row referred to, and every transaction already
+begins by writing the row that owns all others, its job.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _NAME = 255
 
 metadata = sa.MetaData(naming_convention={'ix': 'ix_%(table_name)s_%(column_0_N_name)s', 'pk': 'pk_%(table_name)s'})
 
-_INNODB = {'mysql_engine': 'InnoDB', 'mysql_charset': 'utf8mb4'}
-_TYPES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {'int': sa.BigInteger, 'float': sa.Double}
+_INNODB: dict[str, Any] = {'mysql_engine': 'InnoDB', 'mysql_charset': 'utf8mb4'}
+_TYPES: Mapping[str, Any] = {'int': sa.BigInteger, 'float': sa.Double}
 
 
 def _column(field: dataclasses.Field[Any], lengths: Mapping[str, int | None], keys: tuple[str, ...]) -> sa.Column[Any]:
@@ -50,7 +50,7 @@ def _column(field: dataclasses.Field[Any], lengths: Mapping[str, int | None], ke
 
 def _table(
     name: str, cls: type[Any], keys: tuple[str, ...], lengths: Mapping[str, int | None], *more: sa.schema.SchemaItem
-) -> sa.Table:
+) -> sa.Table[Any]:
     columns = [_column(field, lengths, keys) for field in dataclasses.fields(cls)]
     return sa.Table(name, metadata, *columns, *more, **_INNODB)
 
@@ -83,27 +83,30 @@ sa.Index('ix_jobs_state', jobs.c.state, jobs.c.created_at, jobs.c.id)
 
 #: What is known of the board as a whole, by name.
 board = sa.Table(
-    'board', metadata, sa.Column('name', Name(_ID), primary_key=True), sa.Column('value', Name(_NAME), nullable=False), **_INNODB)
+    'board', metadata, sa.Column('name', Name(_ID), primary_key=True), sa.Column('value', Name(_NAME), nullable=False),
+    **_INNODB)
 
 #: Members of the lease coordinator: alive until ``expires_at``, in seconds since 1970 by the database's clock.
 members = sa.Table(
-    'members', metadata, sa.Column('incarnation', Name(_NAME), primary_key=True), sa.Column('info', text(), nullable=False),
+    'members', metadata, sa.Column('incarnation', Name(_NAME), primary_key=True), sa.Column('info', text(),
+        nullable=False),
     sa.Column('expires_at', sa.Double(), nullable=False), **_INNODB)
 
 #: Locks of the lease coordinator: held as long as their owner is a living member.
 locks = sa.Table(
-    'locks', metadata, sa.Column('name', Name(_NAME), primary_key=True), sa.Column('owner', Name(_NAME), nullable=False),
+    'locks', metadata, sa.Column('name', Name(_NAME), primary_key=True), sa.Column('owner', Name(_NAME),
+        nullable=False),
     sa.Index('ix_locks_owner', 'owner'), **_INNODB)
 
 
-def _limits(table: sa.Table) -> tuple[tuple[str, int], ...]:
-    return tuple((column.name, column.type.impl_instance.length) for column in table.c if isinstance(column.type, Name))
+def _limits(table: sa.Table[Any]) -> tuple[tuple[str, int], ...]:
+    return tuple((column.name, column.type.length) for column in table.c if isinstance(column.type, Name))
 
 
 _LIMITS = {table: _limits(table) for table in (logbooks, flows, atoms, decisions, jobs)}
 
 
-def check_lengths(table: sa.Table, row: Any) -> None:
+def check_lengths(table: sa.Table[Any], row: Any) -> None:
     """Check that the short texts of a record fit their columns, as SQLite does not.
 
     :raises StorageFailure: one does not; it names the field.
@@ -112,4 +115,5 @@ def check_lengths(table: sa.Table, row: Any) -> None:
         value = getattr(row, name)
         if value is not None and len(value) > limit:
             raise exceptions.StorageFailure(
-                f'{name} of a row in {table.name} has {len(value)} characters, expected at most {limit}: {value[:80]!r}…')
+                f'{name} of a row in {table.name} has {len(value)} characters, expected at most {limit}:'
+                f' {value[:80]!r}…')

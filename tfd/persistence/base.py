@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from tfd.persistence import models
-from tfd.persistence import record
+from tfd.persistence import models, record
 
 __all__ = ['Backend', 'Codec', 'Connection', 'Journal', 'Ownership']
 
@@ -15,8 +14,8 @@ __all__ = ['Backend', 'Codec', 'Connection', 'Journal', 'Ownership']
 class Codec(Protocol):
     """Turns users' values into what a backend stores, and back.
 
-    A codec keeps these rules: ``decode(encode(v))`` equals ``v`` for every value that :meth:`encode` accepts; ``encode`` has no
-    side effect; what it returned is never changed by a later change of the value.
+    A codec keeps these rules: ``decode(encode(v))`` equals ``v`` for every value that :meth:`encode` accepts;
+    ``encode`` has no side effect; what it returned is never changed by a later change of the value.
     """
 
     def encode(self, value: Any, what: str) -> Any:
@@ -35,12 +34,12 @@ class Journal(Protocol):
 
     A driver keeps these rules:
 
-    1. Each call is one transaction: all of it is recorded, durably, when the call returns; nothing of it when it raises
-       :class:`OwnershipLost`, :class:`NotFound` or :class:`StorageFailure`.
-    2. With a fence, the transaction begins with the guard: the fenced job's row is *written* (its ``seq`` grows by one) where its epoch
-       is the fence's. Where it is not: :class:`OwnershipLost`, and nothing is recorded.
-    3. :class:`StorageUnavailable` means that it may or may not have been recorded. The same call may be repeated: entries hold
-       absolute values, and a settlement that was already applied by the same claim is taken as done.
+    1. Each call is one transaction: all of it is recorded, durably, when the call returns; nothing of it when it
+       raises :class:`OwnershipLost`, :class:`NotFound` or :class:`StorageFailure`.
+    2. With a fence, the transaction begins with the guard: the fenced job's row is *written* (its ``seq`` grows by
+       one) where its epoch is the fence's. Where it is not: :class:`OwnershipLost`, and nothing is recorded.
+    3. :class:`StorageUnavailable` means that it may or may not have been recorded. The same call may be repeated:
+       entries hold absolute values, and a settlement that was already applied by the same claim is taken as done.
     4. Deadlocks and serialisation failures are retried inside, guard included, within a budget.
     """
 
@@ -53,7 +52,8 @@ class Journal(Protocol):
     ) -> None:
         """Record a flow and its atoms, or the atoms that a recorded flow has not got yet.
 
-        A flow that exists keeps its state and takes the digest and meta given; an atom that exists (by number) is left alone.
+        A flow that exists keeps its state and takes the digest and meta given; an atom that exists (by number) is
+        left alone.
         """
 
     def append(self, entry: record.Entry) -> None:
@@ -85,7 +85,8 @@ class Ownership(Protocol):
         """
 
     def settlement(self, flow_state: str, failures: Sequence[Any]) -> record.Settlement | None:
-        """Return how the job is given back when its flow comes to rest in ``flow_state`` (SUCCESS, REVERTED, FAILURE, SUSPENDED).
+        """Return how the job is given back when its flow comes to rest in ``flow_state`` (SUCCESS, REVERTED, FAILURE,
+        SUSPENDED).
 
         :param failures: the failures that the flow ended with.
         :returns: what the flow's last transaction carries, or None to keep the job.
@@ -95,7 +96,8 @@ class Ownership(Protocol):
 class Connection(Protocol):
     """Logbooks, flow details and atom details, as TaskFlow's users know them. For one thread at a time.
 
-    What a ``get_`` returns is a copy: changing it changes nothing stored until it is given to ``save_logbook`` or an ``update_``.
+    What a ``get_`` returns is a copy: changing it changes nothing stored until it is given to ``save_logbook`` or an
+    ``update_``.
     """
 
     @property
@@ -119,7 +121,7 @@ class Connection(Protocol):
         """Remove every logbook, flow and atom that no job owns."""
 
     def save_logbook(self, book: models.LogBook) -> models.LogBook:
-        """Store the book with its flow details and their atom details, inserting and updating; return the merged book."""
+        """Store the book, its flow details and their atom details, inserting and updating; return it as merged."""
 
     def get_logbook(self, book_uuid: str, lazy: bool = False) -> models.LogBook:
         """Return a book, without its flow details where ``lazy``.

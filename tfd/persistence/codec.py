@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users' values as JSON text, and back: the one place that knows the bytes.
 
-Plain JSON values (None, bool, int, float, str, and lists and string-keyed dicts of them) are stored as they are. Whatever
-else has a stored form is an object with the single key ``"$"``: ``{"$": [kind, …]}``; a user's dict that has that key, or
-keys that are not strings, is stored that way too (kind ``dict``), so that nothing can be mistaken for an extension.
+Plain JSON values (None, bool, int, float, str, and lists and string-keyed dicts of them) are stored as they are.
+Whatever else has a stored form is an object with the single key ``"$"``: ``{"$": [kind, …]}``; a user's dict that has
+that key, or keys that are not strings, is stored that way too (kind ``dict``), so that nothing can be mistaken for an
+extension.
 
 What comes back equals what went in, with these exceptions: an exception comes back as the
-:class:`~tfd.types.failure.Failure` that describes it, a failure without the exception object, and an instance of a subclass of
-a builtin (a ``namedtuple``, an ``OrderedDict``, a translated message) as that builtin. Nothing is ever pickled, and
-reading calls no constructor but those of the types listed here: classes are named by import path, and only dataclasses
-and enumerations are looked up.
+:class:`~tfd.types.failure.Failure` that describes it, a failure without the exception object, and an instance of a
+subclass of a builtin (a ``namedtuple``, an ``OrderedDict``, a translated message) as that builtin. Nothing is ever
+pickled, and reading calls no constructor but those of the types listed here: classes are named by import path, and
+only dataclasses and enumerations are looked up.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ class JsonCodec:
         except exceptions.StorageFailure:
             raise
         except (ValueError, TypeError, LookupError, ArithmeticError, exceptions.InvalidFormat) as err:
-            raise exceptions.StorageFailure(f'a stored value cannot be read: {stored[:80]!r}: {err}', cause=err) from err
+            raise exceptions.StorageFailure(f'a stored value cannot be read: {stored[:80]!r}: {err}',
+                cause=err) from err
 
 
 def _too_deep(what: str) -> exceptions.NotStorable:
@@ -169,7 +171,8 @@ def _expand_dict(value: dict[Any, Any], path: _Path) -> Any:
     if _TAG not in value and all(type(key) is str for key in value):
         return {key: _expand(member, (path, '[%s]', key)) for key, member in value.items()}
     pairs = [
-        [_expand(key, (path, '.keys()[%s]', key)), _expand(member, (path, '[%s]', key))] for key, member in value.items()
+        [_expand(key, (path, '.keys()[%s]', key)), _expand(member, (path, '[%s]', key))] for key,
+        member in value.items()
     ]
     return _tagged('dict', pairs)
 
@@ -219,7 +222,7 @@ def _expand_failure(value: ft.Failure, path: _Path) -> Any:
 
 
 def _failure_fields(fields: dict[str, Any], path: _Path) -> dict[str, Any]:
-    """Return a failure's dictionary in storable form; an argument that has none becomes its text: a failure is never refused."""
+    """Return a failure's dictionary in storable form. An argument that has none becomes its text: none is refused."""
     args = [_argument(arg, path) for arg in fields.get('exc_args') or ()]
     causes = [_failure_fields(cause, path) for cause in fields.get('causes') or ()]
     return {**fields, 'exc_args': args, 'causes': causes, 'exc_type_names': list(fields['exc_type_names'])}
@@ -238,7 +241,8 @@ def _expand_exception(value: BaseException, path: _Path) -> Any:
     return _expand_failure(ft.Failure.from_exception(value), path)
 
 
-#: Types that have an extension, and how it is written. The first that fits is taken: enumerations may be integers or text.
+#: Types that have an extension, and how it is written. The first that fits is taken: enumerations may be integers or
+#: text.
 _WRITERS: tuple[tuple[type | tuple[type, ...], Callable[[Any, _Path], Any]], ...] = (
     (enum.Enum, _expand_enum),
     (ft.Failure, _expand_failure),
@@ -289,7 +293,8 @@ def _find_class(name: str) -> type:
         for step in path.split('.'):
             found = getattr(found, step)
     except (ImportError, AttributeError, ValueError) as err:
-        raise exceptions.StorageFailure(f'a stored value is a {name}, which cannot be imported here', cause=err) from err
+        raise exceptions.StorageFailure(f'a stored value is a {name}, which cannot be imported here',
+            cause=err) from err
     if not isinstance(found, type):
         raise exceptions.StorageFailure(f'a stored value is a {name}, which is no class here')
     return found

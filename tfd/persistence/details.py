@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tfd import states
-from tfd.persistence import base
-from tfd.persistence import models
-from tfd.persistence import record
+from tfd.persistence import base, models, record
 
 __all__ = [
     'atom_detail', 'atom_record', 'book_record', 'flow_detail', 'flow_record', 'logbook',

@@ -9,10 +9,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from tfd import exceptions
-from tfd.persistence import base
-from tfd.persistence import details
-from tfd.persistence import models
-from tfd.persistence import record
+from tfd.persistence import base, details, models, record
 
 __all__ = ['LogbookConnection', 'Rows', 'Storage']
 
@@ -105,7 +102,7 @@ class LogbookConnection:
     # -- books ---------------------------------------------------------------------------------------
 
     def save_logbook(self, book: models.LogBook) -> models.LogBook:
-        """Store the book with its flow details and their atom details; flows that are stored already and not in it stay."""
+        """Store the book with its flow and atom details; flows that are stored already and not in it stay."""
         return self._write(lambda rows: self._save_book(rows, book))
 
     def _save_book(self, rows: Rows, book: models.LogBook) -> models.LogBook:

@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from tfd import exceptions
-from tfd.persistence import logbooks
-from tfd.persistence import record
+from tfd.persistence import logbooks, record
 
 __all__ = ['Fences', 'MemoryBackend', 'MemoryJournal', 'ReferenceCodec']
 
@@ -22,8 +21,8 @@ _R = TypeVar('_R')
 class ReferenceCodec:
     """Stores each value as the object itself: everything has a stored form, and nothing is copied.
 
-    The price is the one promise of :class:`tfd.persistence.base.Codec` that it does not keep: a value that its owner changes
-    later has changed in storage too, as it has for whoever else holds that object.
+    The price is the one promise of :class:`tfd.persistence.base.Codec` that it does not keep: a value that its owner
+    changes later has changed in storage too, as it has for whoever else holds that object.
     """
 
     def encode(self, value: Any, what: str) -> Any:
@@ -36,7 +35,7 @@ class ReferenceCodec:
 
 
 class _CopyCodec(ReferenceCodec):
-    """Stores and returns copies, so that a logbook's user cannot change what is stored; what cannot be copied is shared."""
+    """Stores and returns copies: a logbook's user cannot change what is stored. What cannot be copied is shared."""
 
     def encode(self, value: Any, what: str) -> Any:
         return self.decode(value)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logbooks, flow details and atom details: what was recorded, as objects that their users can read and change.
 
-They are plain values: nothing here stores anything. A running engine keeps columns, not objects; its flow detail shows
-them through an :class:`AtomSource`, which makes details when somebody looks.
+They are plain values: nothing here stores anything. A running engine keeps columns, not objects; its flow detail
+shows them through an :class:`AtomSource`, which makes details when somebody looks.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import copy
 import datetime
 import uuid as uuidlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, Self
 
-from tfd import exceptions
-from tfd import states
+from tfd import exceptions, states
 from tfd.types import failure as ft
 
 __all__ = [
@@ -22,7 +21,7 @@ __all__ = [
     'atom_detail_class', 'atom_detail_type',
 ]
 
-_TIME_PARTS = ('day', 'month', 'year', 'hour', 'minute', 'second', 'microsecond')
+_TIME_PARTS = ('year', 'month', 'day', 'hour', 'minute', 'second', 'microsecond')
 
 
 class AtomSource(Protocol):
@@ -54,7 +53,10 @@ def _time_to_dict(when: datetime.datetime | None) -> dict[str, int] | None:
 
 
 def _time_from_dict(parts: Mapping[str, int] | None) -> datetime.datetime | None:
-    return None if parts is None else datetime.datetime(**dict(parts))
+    if parts is None:
+        return None
+    year, month, day, hour, minute, second, microsecond = (parts[part] for part in _TIME_PARTS)
+    return datetime.datetime(year, month, day, hour, minute, second, microsecond)
 
 
 def _meta_lines(meta: Mapping[str, Any] | None) -> list[str]:
@@ -193,8 +195,8 @@ def _fixed_meta(data: Mapping[str, Any]) -> dict[str, Any]:
 class FlowDetail(_Detail):
     """A flow: its state, its metadata, and the details of its atoms.
 
-    Atoms come from two places: those that were :meth:`add`-ed, and, while an engine runs the flow, those of the source
-    that it attached. An added detail hides one of the source with the same UUID.
+    Atoms come from two places: those that were :meth:`add`-ed, and, while an engine runs the flow, those of the
+    source that it attached. An added detail hides one of the source with the same UUID.
 
     :ivar state: the flow's state, None before the first run.
     """
@@ -327,7 +329,8 @@ class AtomDetail(_Detail):
     def put(self, state: str, result: Any) -> bool:
         """Go to ``state``, keeping ``result`` where that state says it belongs.
 
-        :param result: what was returned (SUCCESS, REVERTED) or a Failure (FAILURE, REVERT_FAILURE); left aside otherwise.
+        :param result: what was returned (SUCCESS, REVERTED) or a Failure (FAILURE, REVERT_FAILURE); left aside
+            otherwise.
         :returns: whether anything changed.
         """
         before = self._values()
@@ -381,7 +384,7 @@ class AtomDetail(_Detail):
         if type(other) is not type(self):
             raise exceptions.NotImplementedError(
                 f'a {type(self).__name__} cannot be merged with a {type(other).__name__}')
-        convert = copy.deepcopy if deep_copy else lambda value: value
+        convert: Callable[[Any], Any] = copy.deepcopy if deep_copy else _itself
         for field in self._FIELDS:
             mine, theirs = getattr(self, field), getattr(other, field)
             if isinstance(mine, ft.Failure) and mine.matches(theirs):
@@ -392,7 +395,7 @@ class AtomDetail(_Detail):
         return self
 
     def copy(self) -> Self:
-        """Return a detail with the same fields; metadata and containers of results are its own, their content is shared."""
+        """Return a detail with the same fields; its metadata is its own, what that contains is shared."""
         clone = copy.copy(self)
         clone._uuid = self.uuid
         clone.meta = dict(self.meta or {})
@@ -434,6 +437,10 @@ class AtomDetail(_Detail):
         ]
 
 
+def _itself(value: Any) -> Any:
+    return value
+
+
 def _same(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
     """Compare values that may be anything: an object that cannot be compared counts as changed."""
     try:
@@ -465,7 +472,7 @@ class TaskDetail(AtomDetail):
 
 
 class RetryDetail(AtomDetail):
-    """What is recorded of a retry: ``results`` is its history, a list of (value, {atom name: Failure}), oldest first."""
+    """What is recorded of a retry: ``results`` is its history, (value, {atom name: Failure}), oldest first."""
 
     __slots__ = ()
 
@@ -516,7 +523,7 @@ class RetryDetail(AtomDetail):
         return self
 
     def merge(self, other: AtomDetail, deep_copy: bool = False) -> Self:
-        """Take over the other detail's fields and return this one; the history is copied, its values where ``deep_copy``."""
+        """Take over the other's fields and return this one; the history is copied, its values where ``deep_copy``."""
         if other is not self:
             super().merge(other, deep_copy=deep_copy)
             self.results = _history_copy(self.results)

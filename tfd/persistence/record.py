@@ -56,7 +56,8 @@ class AtomRecord:
     """A task or retry of a flow.
 
     ``number`` names the row inside its flow: unique there, given once, never reused; it says nothing about order.
-    ``name`` is unique inside the flow too. ``kind`` is ``'task'`` or ``'retry'``. A retry's ``result`` is its history.
+    ``name`` is unique inside the flow too. ``kind`` is ``'task'`` or ``'retry'``. A retry's ``result`` is its
+    history.
     """
 
     flow: str
@@ -78,9 +79,9 @@ class AtomRecord:
 class DecisionRecord:
     """What was decided by user code, or follows from it: a retry's verdict, a decider's answer, an open question.
 
-    At most one row per ``(flow, subject)``; a later decision on the same subject replaces it. ``subject`` (at most 300
-    characters) and ``answer`` (at most 64) are the scheduler's own words; drivers store them and do not look inside.
-    ``attempt`` counts how often the subject was decided. An ``answer`` of ``''`` removes the row.
+    At most one row per ``(flow, subject)``; a later decision on the same subject replaces it. ``subject`` (at most
+    300 characters) and ``answer`` (at most 64) are the scheduler's own words; drivers store them and do not look
+    inside. ``attempt`` counts how often the subject was decided. An ``answer`` of ``''`` removes the row.
     """
 
     flow: str
@@ -138,7 +139,8 @@ class Entry:
     """One step of one flow: what one transaction records.
 
     :ivar fence: None for a flow that no job owns.
-    :ivar columns: names of the flow's own fields that change, with ``values`` beside them (usually none, or ``state``).
+    :ivar columns: names of the flow's own fields that change, with ``values`` beside them (usually none, or
+        ``state``).
     :ivar settlement: given with the last entry of a claim only; needs a fence.
     """
 
@@ -154,8 +156,8 @@ class Entry:
     def progresses(self) -> bool:
         """Whether this step gets the flow further than where a later attempt would begin anyway.
 
-        Work that merely begins does not: a job whose first task kills its conductor records that start at every claim, and must
-        be found out all the same. Nor does coming to rest.
+        Work that merely begins does not: a job whose first task kills its conductor records that start at every
+        claim, and must be found out all the same. Nor does coming to rest.
         """
         return bool(self.decisions) or any(_ends(change) for change in self.changes)
 

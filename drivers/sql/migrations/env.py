@@ -3,8 +3,7 @@
 
 from alembic import context
 
-from tfd_drivers.sql import schema
-from tfd_drivers.sql import tables
+from tfd_drivers.sql import schema, tables
 
 connection = context.config.attributes.get('connection')
 if connection is None:

@@ -7,8 +7,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tfd import exceptions
-from tfd import plugins
+from tfd import exceptions, plugins
 from tfd.persistence import base
 
 __all__ = ['BACKEND_NAMESPACE', 'backend', 'fetch']
@@ -22,8 +21,9 @@ def fetch(
 ) -> base.Backend:
     """Return a new backend; the caller closes it.
 
-    :param conf: a driver's name or a URL (``memory``, ``sqlite:////var/lib/tfd/tfd.db``, ``mysql://user:secret@host/tfd``), or a
-        mapping that has it under ``connection``, with the driver's own options beside it.
+    :param conf: a driver's name or a URL (``memory``, ``sqlite:////var/lib/tfd/tfd.db``,
+        ``mysql://user:secret@host/tfd``), or a mapping that has it under ``connection``, with the driver's own
+        options beside it.
     :param namespace: the entry-point group that drivers are looked up in, by the URL's scheme.
     :param kwargs: further arguments for the driver.
     :raises BadConfiguration: there is no ``connection``, or it is not text.

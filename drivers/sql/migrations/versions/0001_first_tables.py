@@ -23,7 +23,8 @@ def _create(name: str, *columns: sa.Column[Any]) -> None:
     for column in columns:
         column.primary_key = False
     op.create_table(
-        name, *columns, sa.PrimaryKeyConstraint(*keys, name=f'pk_{name}'), mysql_engine='InnoDB', mysql_charset='utf8mb4')
+        name, *columns, sa.PrimaryKeyConstraint(*keys, name=f'pk_{name}'), mysql_engine='InnoDB',
+        mysql_charset='utf8mb4')
 
 
 def upgrade() -> None:
@@ -43,8 +44,10 @@ def _logbooks() -> None:
         _column('created_at', sa.Double(), True), _column('updated_at', sa.Double(), True))
     op.create_index('ix_flows_book', 'flows', ['book', 'created_at'])
     _create(
-        'atoms', _column('flow', Name(64), key=True), _column('number', sa.BigInteger(), key=True), _column('uuid', Name(64)),
-        _column('name', Name(255)), _column('kind', Name(16)), _column('version', Name(64)), _column('state', Name(32), True),
+        'atoms', _column('flow', Name(64), key=True), _column('number', sa.BigInteger(), key=True), _column('uuid',
+            Name(64)),
+        _column('name', Name(255)), _column('kind', Name(16)), _column('version', Name(64)), _column('state', Name(32),
+            True),
         _column('intention', Name(32)), _column('result', text(), True), _column('failure', text(), True),
         _column('revert_result', text(), True), _column('revert_failure', text(), True), _column('meta', text(), True))
     op.create_index('uq_atoms_flow_name', 'atoms', ['flow', 'name'], unique=True)
