@@ -13,7 +13,7 @@ import fixtures
 import testtools
 
 _ROOT = pathlib.Path(__file__).parents[2]
-_KINDS = ('*.py', 'py.typed', '*.mako', '*.ini', '*.sql')
+_KINDS = ('*.py', 'py.typed', '*.mako')
 
 
 class WheelTest(testtools.TestCase):
