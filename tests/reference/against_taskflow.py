@@ -24,7 +24,8 @@ from typing import Any
 from tests.reference.build import Call, ScriptedFailure, build, modules_of
 from tests.reference.generator import ALWAYS, random_spec
 from tests.reference.interpreter import Command, Interpreter, Quirks
-from tests.reference.spec import DEPTHS, REVERT, Script, Spec
+from tests.reference.shape import Shape
+from tests.reference.spec import DEPTHS, FlowSpec, Script, Spec
 
 __all__ = ['Difference', 'compare', 'main']
 
@@ -111,7 +112,10 @@ class Observed:
         """
         if isinstance(self.error, self.modules.exceptions.InvalidState):
             return 'stalled'
-        if isinstance(self.error, self.modules.exceptions.StorageFailure):
+        error: Any = self.error
+        exceptions = self.modules.exceptions
+        wrapped = isinstance(error, exceptions.WrappedFailure)
+        if isinstance(error, exceptions.StorageFailure) or (wrapped and error.check(exceptions.StorageFailure)):
             return 'unasked'
         start = self.trace[1]
         return 'delayed' if isinstance(start, Call) and start.kind == 'decide' else ''
@@ -261,8 +265,7 @@ class Replay:
         """Whether a state is one that TaskFlow gives to atoms that were ready as another failed."""
         if state == 'REVERTED':
             return atom in self.phantoms
-        failed = self.interpreter.intention(atom) == REVERT or self.interpreter.spec.never_resolve
-        return state == 'IGNORE' and self.late_noes and failed
+        return state == 'IGNORE' and self.late_noes and bool(self.interpreter.failures)
 
 
 def compare(spec: Spec) -> str:
@@ -274,14 +277,46 @@ def compare(spec: Spec) -> str:
     observed.run()
     if defect := observed.defect():
         return defect
+    replay = Replay(observed, Quirks(reset_after=True))
     try:
-        replay = Replay(observed, Quirks(reset_after=True))
         replay.run()
         replay.check_end()
     except Difference as difference:
+        if _raced(observed.trace, replay.interpreter) or _hollow(replay.interpreter):
+            return 'stalled'
         difference.trace = observed.trace
         raise
     return observed.flow_state()
+
+
+def _raced(trace: list[Any], interpreter: Interpreter) -> bool:
+    """Whether a retry was reverted in one wave with an atom of its scope that never ran.
+
+    What is before the retry then waits until a suspend and a resume free it, or for ever.
+    """
+    wave: list[Call] = []
+    for entry in trace:
+        if isinstance(entry, Call):
+            wave.append(entry)
+        elif entry == 'WAITING':
+            for phantom in (call.name for call in wave if call.phantom):
+                scopes = interpreter.shape.scopes[phantom]
+                if any(call.kind == 'revert' and call.name in scopes for call in wave):
+                    return True
+            wave = []
+    return False
+
+
+def _hollow(interpreter: Interpreter) -> bool:
+    """Whether all atoms of some flow are IGNORE; what follows it may then have to wait for ever."""
+    flows = [interpreter.spec.flow]
+    while flows:
+        flow = flows.pop()
+        inside = Shape(flow).atoms
+        if inside and all(interpreter.state[atom] == 'IGNORE' for atom in inside):
+            return True
+        flows.extend(child for child in flow.children if isinstance(child, FlowSpec))
+    return False
 
 
 def _short(spec: Spec) -> str:
