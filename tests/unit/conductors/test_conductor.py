@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conductor's loop, turned by hand; at the end, the whole of it in a thread."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tests.unit.conductors.engines import FakeEngine, FakeFactories
+from tests.unit.jobs.boards import BoardTestCase
+from tfd import exceptions, states
+from tfd.conductors.conductor import Conductor, Settings
+from tfd.conductors.runner import JobRun
+from tfd.jobs import record
+from tfd.jobs.claim import ClaimedJob
+from tfd.testing.ensemble import FakeCoordinator
+
+
+class _Later(concurrent.futures.Executor):
+    """Runs what is submitted when it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def submit(self, run: Any, /, *args: Any, **kwargs: Any) -> Any:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self.waiting.append(lambda: future.set_result(run(*args, **kwargs)))
+        return future
+
+    def run_all(self) -> None:
+        while self.waiting:
+            self.waiting.pop(0)()
+
+
+class _ConductorTestCase(BoardTestCase):
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.factories = FakeFactories()
+        self.at: dict[str, Callable[[], object]] = {}
+        self.pool = _Later()
+        self.conductor = self.conduct(self.member)
+
+    def conduct(self, member: FakeCoordinator, **settings: Any) -> Conductor:
+        board = self.board_of(member)
+
+        def start(claimed: ClaimedJob) -> JobRun:
+            return JobRun(claimed, board, self.factories, self.engine, max_attempts=3)
+
+        conductor = Conductor(
+            board, self.store, member, start, Settings(max_jobs=2, **settings), self.clock,
+            random.Random(1))
+        member.listen(conductor._rang)
+        return conductor
+
+    def engine(self, flow: object, claimed: ClaimedJob) -> FakeEngine:
+        engine = FakeEngine(self.store, claimed)
+        engine.at = self.at
+        return engine
+
+    def turn(self, conductor: Conductor | None = None) -> float:
+        return (conductor or self.conductor)._turn(self.pool)
+
+    def states(self) -> list[str]:
+        return sorted(job.state for job in self.store.jobs.values())
+
+
+class ClaimingTest(_ConductorTestCase):
+
+    def test_runs_no_more_than_max_jobs_at_once(self) -> None:
+        for _ in range(5):
+            self.store.add()
+        self.turn()
+        self.assertEqual(2, len(self.conductor.running()))
+        self.assertEqual([states.CLAIMED] * 2 + [states.UNCLAIMED] * 3, self.states())
+
+    def test_runs_all_there_is_without_polling(self) -> None:
+        for _ in range(50):
+            self.store.add()
+        turns = 0
+        while states.UNCLAIMED in self.states():
+            self.turn()
+            self.pool.run_all()
+            turns += 1
+            self.assertLess(turns, 30)
+        self.assertEqual([states.COMPLETE] * 50, self.states())
+        self.assertLess(self.store.calls.count('pending'), 40)
+
+    def test_a_ring_brings_a_new_job(self) -> None:
+        self.turn()
+        self.board.post([record.NewJob('0' * 8 + '-0000-4000-8000-000000000000', 't', 'n', 'f')])
+        self.turn()
+        self.assertEqual([states.CLAIMED], self.states())
+
+    def test_without_a_ring_the_poll_finds_it(self) -> None:
+        self.turn()
+        self.store.add()
+        self.turn()
+        self.assertEqual([states.UNCLAIMED], self.states())
+        self.clock.advance(self.conductor._finder.due_in())
+        self.turn()
+        self.assertEqual([states.CLAIMED], self.states())
+
+    def test_the_more_urgent_job_comes_first(self) -> None:
+        low, high = self.store.add(priority=-1), self.store.add(priority=2)
+        conductor = self.conduct(self.member)
+        conductor._settings = Settings(max_jobs=1)
+        self.turn(conductor)
+        self.assertEqual([high.id], conductor.running())
+        self.assertEqual(states.UNCLAIMED, self.store.jobs[low.id].state)
+
+    def test_idle_members_share_a_burst(self) -> None:
+        peer = self.join('two')
+        other = self.conduct(peer)
+        for _ in range(40):
+            self.store.add()
+        while states.UNCLAIMED in self.states():
+            self.turn()
+            self.turn(other)
+            self.pool.run_all()
+            self.clock.advance(0.01)
+        collisions = self.log.output.count('not claimed')
+        self.assertLessEqual(collisions, 2)
+
+    def test_takes_late_jobs_of_others_when_idle(self) -> None:
+        peer = self.join('two')
+        assert peer.session() is not None
+        for _ in range(20):
+            self.store.add()
+        for _ in range(60):
+            self.turn()
+            self.pool.run_all()
+            self.clock.advance(5.0)
+        self.assertEqual([states.COMPLETE] * 20, self.states())
+
+    def test_an_idle_turn_asks_one_statement_at_most_for_each_poll_but_one(self) -> None:
+        for _ in range(30):
+            self.store.add(state=states.CLAIMED, owner=self.me())
+        self.conductor._reconcile_at = self.clock.now() + 1e6
+        self.turn()
+        self.store.calls.clear()
+        seconds = 0.0
+        while seconds < 600.0:
+            pause = self.turn()
+            self.assertGreater(pause, 0.5)
+            self.clock.advance(pause)
+            seconds += pause
+        self.assertLess(len(self.store.calls) / seconds, 1.0)
+
+
+class TakeoverTest(_ConductorTestCase):
+
+    def test_a_member_that_leaves_is_taken_over_at_once(self) -> None:
+        peer = self.join('two')
+        job = self.store.add()
+        self.board_of(peer).claim(self.store.candidate(job.id))
+        self.turn()
+        self.assertEqual([], self.conductor.running())
+        peer.stop()
+        self.turn()
+        self.assertEqual([job.id], self.conductor.running())
+        self.pool.run_all()
+        self.assertEqual([states.COMPLETE], self.states())
+
+    def test_a_busy_conductor_takes_over_later(self) -> None:
+        peer = self.join('two')
+        job = self.store.add()
+        self.board_of(peer).claim(self.store.candidate(job.id))
+        self.turn()
+        mine = [self.store.add(), self.store.add()]
+        while len(self.conductor.running()) < len(mine):
+            self.clock.advance(5.0)
+            self.turn()
+        peer.stop()
+        self.turn()
+        self.assertEqual(2, len(self.conductor.running()))
+        self.pool.run_all()
+        self.turn()
+        self.assertEqual([job.id], self.conductor.running())
+
+    def test_the_zombie_settles_nothing(self) -> None:
+        zombie = self.join('two')
+        conductor = self.conduct(zombie)
+        self.member.stop()
+        self.store.add()
+        self.turn(conductor)
+        stale = list(self.pool.waiting)
+        self.pool.waiting.clear()
+        zombie.cut()
+        self.clock.advance(20.0)
+        self.member = self.join('three')
+        heir = self.conduct(self.member)
+        self.turn(heir)
+        for run in stale:
+            run()
+        self.assertEqual([states.CLAIMED], self.states())
+        self.pool.run_all()
+        self.assertEqual([states.COMPLETE], self.states())
+
+
+class BadJobTest(_ConductorTestCase):
+
+    def test_an_unknown_flow_is_parked_after_a_few_pauses(self) -> None:
+        self.factories.broken['bad'] = exceptions.UnknownFlow('bad', [])
+        bad = self.store.add(flow='bad')
+        claims = []
+        for _ in range(600):
+            self.turn()
+            self.pool.run_all()
+            claims.append(self.store.jobs[bad.id].claims)
+            self.clock.advance(0.1)
+        parked = self.store.jobs[bad.id]
+        self.assertEqual((states.PARKED, 4), (parked.state, parked.claims))
+        self.assertIn('UnknownFlow', parked.reason)
+        self.assertEqual(1, claims[10])
+
+    def test_a_crowd_of_them_hides_no_good_job(self) -> None:
+        self.factories.broken['bad'] = exceptions.UnknownFlow('bad', [])
+        for _ in range(40):
+            self.store.add(flow='bad', priority=2)
+        good = self.store.add()
+        for _ in range(60):
+            self.turn()
+            self.pool.run_all()
+            self.clock.advance(0.05)
+        self.assertEqual(states.COMPLETE, self.store.jobs[good.id].state)
+
+    def test_a_row_that_cannot_be_read_is_parked_and_others_run(self) -> None:
+        bad, good = self.store.add(), self.store.add()
+        self.store.unreadable.add(bad.id)
+        self.turn()
+        self.pool.run_all()
+        self.assertEqual(states.PARKED, self.store.jobs[bad.id].state)
+        self.assertEqual(states.COMPLETE, self.store.jobs[good.id].state)
+
+    def test_an_unexpected_error_is_survived_with_a_pause(self) -> None:
+        self.store.before = lambda name: {}[name]  # type: ignore[misc]
+        self.assertGreater(self.turn(), 0.0)
+        self.store.before = lambda name: None
+        self.store.add()
+        self.turn()
+        self.assertEqual([states.CLAIMED], self.states())
+
+
+class OutageTest(_ConductorTestCase):
+
+    def test_a_coordinator_that_is_away_is_said_once_a_minute(self) -> None:
+        self.store.add()
+        self.turn()
+        self.pool.run_all()
+        self.member.cut()
+        self.clock.advance(11.0)
+        for _ in range(130):
+            self.assertGreater(self.turn(), 0.0)
+            self.clock.advance(1.0)
+        self.assertEqual(3, self.log.output.count('coordinator is away'))
+        self.member.heal()
+        self.turn()
+        self.assertEqual(1, self.log.output.count('coordinator is back'))
+
+    def test_pauses_grow_while_it_is_away(self) -> None:
+        self.member.stop()
+        pauses = [self.turn() for _ in range(10)]
+        self.assertLess(pauses[0], 0.21)
+        self.assertGreater(pauses[-1], 2.4)
+        self.assertLessEqual(max(pauses), 5.0)
+
+    def test_a_claim_whose_answer_was_lost_is_given_back_and_run(self) -> None:
+        self.store.add()
+        self.store.lost.add('claim')
+        self.conductor._stopping.wait = lambda timeout: False  # type: ignore[assignment]
+        self.turn()
+        self.assertEqual([states.CLAIMED], self.states())
+        self.turn()
+        self.clock.advance(10.0)
+        self.turn()
+        self.pool.run_all()
+        self.assertEqual([states.COMPLETE], self.states())
+
+    def test_a_job_that_was_left_is_given_back_and_run(self) -> None:
+        self.store.add()
+        self.turn()
+
+        def away() -> None:
+            self.store.away = True
+
+        self.at['run'] = away
+        self.pool.run_all()
+        self.assertEqual([states.CLAIMED], self.states())
+        self.store.away = False
+        self.at.clear()
+        self.turn()
+        self.pool.run_all()
+        self.turn()
+        self.pool.run_all()
+        self.assertEqual([states.COMPLETE], self.states())
+
+    def test_nothing_is_asked_of_the_database_without_a_session(self) -> None:
+        self.member.stop()
+        self.store.calls.clear()
+        self.turn()
+        self.assertEqual([], self.store.calls)
+
+
+class RunTest(_ConductorTestCase):
+
+    def _run(self) -> threading.Thread:
+        thread = threading.Thread(target=self.conductor.run)
+        thread.start()
+        self.addCleanup(thread.join, 10.0)
+        self.addCleanup(self.conductor.stop)
+        return thread
+
+    def test_stop_hands_over_what_runs(self) -> None:
+        engines: list[FakeEngine] = []
+        running = threading.Event()
+
+        def run() -> None:
+            running.set()
+            self.assertTrue(engines[0].suspended.wait(10.0))
+
+        make = self.engine
+
+        def engine(flow: object, claimed: ClaimedJob) -> FakeEngine:
+            engines.append(make(flow, claimed))
+            return engines[-1]
+
+        self.engine = engine  # type: ignore[method-assign]
+        self.at['run'] = run
+        self.conductor = self.conduct(self.member)
+        job = self.store.add()
+        self._run()
+        self.assertTrue(running.wait(10.0))
+        self.conductor.stop()
+        self.assertTrue(self.conductor.wait(10.0))
+        stored = self.store.jobs[job.id]
+        self.assertEqual((states.UNCLAIMED, 0), (stored.state, stored.attempts))
+        self.assertIsNone(self.member.holder(job.id))
+
+    def test_stop_before_the_first_job(self) -> None:
+        thread = self._run()
+        self.conductor.stop()
+        thread.join(10.0)
+        self.assertFalse(thread.is_alive())
+
+    def test_a_posted_job_is_run(self) -> None:
+        self._run()
+        done = threading.Event()
+        self.at['settled'] = done.set
+        self.board.post([record.NewJob('0' * 8 + '-0000-4000-8000-000000000000', 't', 'n', 'f')])
+        self.assertTrue(done.wait(10.0))

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conductor: claims jobs as long as it has room, and runs each in a thread.
+
+What operators see of it in the log: ``conductor starts`` and ``conductor stops``; one WARNING when
+the coordinator or the database goes away, one a minute while it is away, and one line when it is
+back. Meanwhile nothing is claimed, and nothing needs to be restarted.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import functools
+import logging
+import random
+import threading
+from collections.abc import Callable
+
+from tfd import exceptions
+from tfd.conductors import backoff, runner
+from tfd.conductors import finder as finders
+from tfd.jobs import board as boards
+from tfd.jobs import claim as claims
+from tfd.jobs import ports, reconciler, record
+from tfd.types import clock as clocks
+
+__all__ = ['Conductor', 'Settings']
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two looks for jobs of ours that nobody runs; sooner where an answer was lost.
+_RECONCILE = 30.0
+#: Seconds between two requests to suspend, while it is waited for jobs to end.
+_REPEAT = 0.25
+#: Seconds between two lines of the log about the same trouble.
+_SAY_AGAIN = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """How a conductor works.
+
+    :ivar max_jobs: how many jobs run at once.
+    :ivar poll_interval: seconds between two polls where nothing rings.
+    :ivar slow_poll_interval: seconds between two polls where doorbells ring.
+    """
+
+    max_jobs: int = 8
+    poll_interval: float = 1.0
+    slow_poll_interval: float = 5.0
+
+
+class Conductor:
+    """One worker's loop. :meth:`run` is called once, from the thread that is to claim.
+
+    The board, the store and the coordinator are the caller's, who starts the coordinator before and
+    stops it after :meth:`run`.
+
+    :param start: makes the run of a claimed job.
+    """
+
+    def __init__(
+        self, board: boards.JobBoard, store: ports.JobStore, coordinator: ports.Coordinator,
+        start: Callable[[claims.ClaimedJob], runner.JobRun], settings: Settings | None = None,
+        clock: clocks.Clock | None = None, rng: random.Random | None = None,
+    ) -> None:
+        self._board = board
+        self._coordinator = coordinator
+        self._start = start
+        self._settings = settings or Settings()
+        self._clock = clock or clocks.BootClock()
+        self._rng = rng or random.Random()
+        self._backoff = backoff.Backoff(self._rng)
+        self._reconciler = reconciler.Reconciler(store, coordinator)
+        self._reconcile_at = self._clock.now()
+        self._pause = self._settings.poll_interval
+        if ports.Capability.DOORBELL in coordinator.capabilities:
+            self._pause = self._settings.slow_poll_interval
+        self._finder = finders.Finder(
+            board, store, coordinator, self._clock, self._rng, self._pause)
+        self._guard = threading.Lock()
+        self._running: dict[str, runner.JobRun] = {}
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._stopped = threading.Event()
+        self._said: dict[str, float] = {}
+
+    # -- for the owner of the conductor ------------------------------------------------------------
+
+    def run(self) -> None:
+        """Claim and run jobs until :meth:`stop`; then have the running ones suspended, and return.
+
+        Returns when the last job has come to rest, however long that takes. Never raises because of
+        a job, nor because a server is away.
+        """
+        self._coordinator.listen(self._rang)
+        LOG.info('conductor starts: max_jobs=%d poll_interval=%g', self._settings.max_jobs,
+                 self._pause)
+        try:
+            with concurrent.futures.ThreadPoolExecutor(
+                    self._settings.max_jobs, thread_name_prefix='job') as pool:
+                while not self._stopping.is_set():
+                    self._wait(self._turn(pool))
+                self._drain()
+        finally:
+            self._stopped.set()
+            LOG.info('conductor stops')
+
+    def stop(self) -> None:
+        """Claim nothing more, and hand over what runs. Returns at once; safe from any thread."""
+        self._stopping.set()
+        self._wake.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until :meth:`run` is about to return, at most so long; tell whether it is."""
+        return self._stopped.wait(timeout)
+
+    def running(self) -> list[str]:
+        """Return the ids of the jobs that run here now."""
+        with self._guard:
+            return list(self._running)
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    def _rang(self, ring: ports.Ring) -> None:
+        self._finder.rang(ring)
+        self._wake.set()
+
+    def _wait(self, seconds: float) -> None:
+        if not self._stopping.is_set():
+            self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _turn(self, pool: concurrent.futures.Executor) -> float:
+        """Do what there is to do now; return after how many seconds to look again unless woken."""
+        try:
+            if self._coordinator.session() is None:
+                raise exceptions.SessionLost('the coordinator has no session for this process now')
+            self._reconcile()
+            while not self._stopping.is_set() and self._fill_one(pool):
+                pass
+        except (exceptions.SessionLost, exceptions.CoordinatorUnavailable) as err:
+            return self._trouble('coordinator', err)
+        except exceptions.StorageUnavailable as err:
+            self._reconcile_at = self._clock.now()
+            self._stopping.wait(self._trouble('database', err))
+            return 0.0
+        except Exception:
+            LOG.exception('unexpected error; the conductor goes on')
+            return self._backoff.failed()
+        self._well()
+        return self._finder.due_in() if self._room() else self._pause
+
+    def _room(self) -> int:
+        with self._guard:
+            return self._settings.max_jobs - len(self._running)
+
+    def _fill_one(self, pool: concurrent.futures.Executor) -> bool:
+        """Claim and start one job; return whether it is worth to try for another."""
+        room = self._room()
+        candidate = self._finder.find(room) if room else None
+        if candidate is None:
+            return False
+        try:
+            claimed = self._board.claim(candidate)
+        except (exceptions.LockHeld, exceptions.UnclaimableJob) as err:
+            LOG.debug('not claimed job=%s epoch=%d: %s', candidate.id, candidate.epoch, err)
+            self._finder.skip(candidate, 1.0 + self._rng.random())
+        except exceptions.OwnershipLost as err:
+            LOG.warning('lost job=%s epoch=%d in its claim: %s', err.job, err.epoch, err.why)
+            self._reconcile_at = self._clock.now()
+        except (exceptions.StorageFailure, exceptions.InvalidFormat) as err:
+            LOG.error('not claimed job=%s epoch=%d: %s', candidate.id, candidate.epoch, err)
+            self._finder.skip_job(candidate.id, 60.0)
+        else:
+            self._launch(pool, claimed)
+        return True
+
+    def _launch(self, pool: concurrent.futures.Executor, claimed: claims.ClaimedJob) -> None:
+        run = self._start(claimed)
+        with self._guard:
+            self._running[claimed.job.id] = run
+        future = pool.submit(run)
+        future.add_done_callback(functools.partial(self._ended, claimed.job))
+
+    def _ended(self, job: record.Job, future: concurrent.futures.Future[runner.Verdict]) -> None:
+        with self._guard:
+            self._running.pop(job.id, None)
+        verdict = future.result()
+        if verdict is runner.Verdict.REFUSED:
+            self._finder.skip_job(job.id, min(60.0, 2.0 ** job.attempts))
+        elif verdict is runner.Verdict.LEFT:
+            self._reconcile_at = self._clock.now()
+        self._finder.ended()
+        self._wake.set()
+
+    def _reconcile(self) -> None:
+        if self._clock.now() < self._reconcile_at:
+            return
+        self._reconciler.reconcile(self.running)
+        self._reconcile_at = self._clock.now() + _RECONCILE
+
+    # -- trouble, and the end ----------------------------------------------------------------------
+
+    def _trouble(self, what: str, err: exceptions.TaskFlowException) -> float:
+        """Say that a server is away, once and then every minute; return how long to wait."""
+        pause = self._backoff.failed()
+        now = self._clock.now()
+        if now - self._said.get(what, -_SAY_AGAIN) >= _SAY_AGAIN:
+            self._said[what] = now
+            LOG.warning('%s is away, nothing is claimed; %d jobs run: %s', what,
+                        len(self.running()), err)
+        return pause
+
+    def _well(self) -> None:
+        self._backoff.succeeded()
+        for what in self._said:
+            LOG.info('%s is back', what)
+        self._said.clear()
+
+    def _drain(self) -> None:
+        """Have every running job handed over, and wait until the last has come to rest."""
+        runs = self._runs()
+        if runs:
+            LOG.info('conductor hands over %d running jobs', len(runs))
+        while runs:
+            for run in runs:
+                run.suspend()
+            self._wake.wait(_REPEAT)
+            self._wake.clear()
+            runs = self._runs()
+
+    def _runs(self) -> list[runner.JobRun]:
+        with self._guard:
+            return list(self._running.values())

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One claimed job, from its claim to the release of its lock.
+
+What operators see of it in the log, each line with ``job= flow= epoch=``: ``completed`` with the
+outcome, ``handed over``, ``gave back`` and ``parked`` with the reason, ``lost`` where a peer has
+the job by now, ``left`` where the database could not be asked any more. Arguments and results are
+never logged; of a failure only its type is, its text is in the job's row (``tfd job show``).
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from tfd import exceptions, states
+from tfd import flow as flows
+from tfd.jobs import board as boards
+from tfd.jobs import claim as claims
+from tfd.jobs import factories
+
+__all__ = ['Engine', 'JobRun', 'MakeEngine', 'Verdict']
+
+LOG = logging.getLogger(__name__)
+
+#: What says nothing about the job: the servers are away, or the job is somebody else's.
+_NOT_THE_JOBS_FAULT = (
+    exceptions.StorageUnavailable, exceptions.CoordinatorUnavailable, exceptions.SessionLost,
+)
+#: What may be this host's fault alone, as too many open files: another host may load the flow.
+_MAYBE_THIS_HOSTS_FAULT = (OSError, MemoryError)
+
+
+class Injectable(Protocol):
+    """The part of an engine's storage that is used here."""
+
+    def inject(self, pairs: Mapping[str, Any], transient: bool = False) -> None:
+        """Add values to the flow's inputs."""
+
+
+class Engine(Protocol):
+    """The part of an engine that is used here; see :mod:`tfd.engines`."""
+
+    @property
+    def storage(self) -> Any:
+        """An :class:`Injectable`, once compiled."""
+
+    def compile(self) -> None:
+        """Make the plan."""
+
+    def prepare(self) -> None:
+        """Record the flow, or load what is recorded of it."""
+
+    def validate(self) -> None:
+        """Check that everything that the flow requires is there."""
+
+    def run(self) -> None:
+        """Run until the flow comes to rest, and record that."""
+
+    def suspend(self) -> None:
+        """Come to rest at the next atom boundary."""
+
+
+#: Makes an engine for a flow, whose inputs, logbook and ownership are those of the claimed job.
+MakeEngine = Callable[[flows.Flow, claims.ClaimedJob], Engine]
+
+
+class Verdict(enum.Enum):
+    """How a run ended."""
+
+    #: The job was given back: completed, handed over or parked.
+    SETTLED = 'settled'
+    #: The job was given back because it cannot run here; somebody else should try first.
+    REFUSED = 'refused'
+    #: The job is somebody else's by now; nothing was recorded.
+    LOST = 'lost'
+    #: It is not known, or not recorded, how it ended: the row still names this process as owner.
+    LEFT = 'left'
+
+
+class JobRun:
+    """Runs one claimed job: call it, once, from a thread of its own.
+
+    It never raises. Whatever happens the lock is released in the end; a job of the verdict LEFT is
+    given back by the reconciler when the database answers again.
+    """
+
+    def __init__(self, claimed: claims.ClaimedJob, board: boards.JobBoard,
+                 flow_factories: factories.FlowFactories, make_engine: MakeEngine,
+                 max_attempts: int) -> None:
+        self.claimed = claimed
+        self._board = board
+        self._factories = flow_factories
+        self._make_engine = make_engine
+        self._max_attempts = max_attempts
+        self._guard = threading.Lock()
+        self._engine: Engine | None = None
+        self._suspending = False
+
+    def suspend(self) -> None:
+        """Ask the flow to come to rest at its next atom boundary, and the job to be left to a peer.
+
+        May be called at any time and again; an engine that was not ready to hear it hears it then.
+        """
+        self.claimed.handing_over = True
+        with self._guard:
+            self._suspending = True
+            engine = self._engine
+        if engine is not None:
+            try:
+                engine.suspend()
+            except Exception as err:
+                LOG.debug('%s cannot suspend now: %s', self._ids(), err)
+
+    def __call__(self) -> Verdict:
+        """Run the job to its end here."""
+        try:
+            return self._run()
+        except exceptions.OwnershipLost as err:
+            LOG.warning('lost %s owner=%s: %s', self._ids(), self.claimed.job.owner, err.why)
+            return Verdict.LOST
+        except _NOT_THE_JOBS_FAULT as err:
+            LOG.warning('left %s: %s', self._ids(), err)
+            return Verdict.LEFT
+        except BaseException:
+            LOG.exception('left %s: unexpected error', self._ids())
+            return Verdict.LEFT
+        finally:
+            self._release()
+
+    def _run(self) -> Verdict:
+        job = self.claimed.job
+        if job.attempts > self._max_attempts:
+            return self._park(f'claimed {job.attempts - 1} times in a row without recording '
+                              f'anything new; {job.reason or "no reason was recorded"}')
+        try:
+            engine = self._load()
+        except exceptions.UnknownFlow as err:
+            return self._give_back(_reason(err))
+        except (exceptions.OwnershipLost, *_NOT_THE_JOBS_FAULT):
+            raise
+        except Exception as err:
+            if isinstance(getattr(err, 'cause', None) or err, _MAYBE_THIS_HOSTS_FAULT):
+                return self._give_back(_reason(err))
+            return self._park(_reason(err), err)
+        with self._guard:
+            self._engine = engine
+            suspending = self._suspending
+        if suspending:
+            return self._give_back('handed over', counts=False)
+        return self._execute(engine)
+
+    def _load(self) -> Engine:
+        """Make the flow and its engine, with everything that was recorded before."""
+        flow = self._factories.make(self.claimed.job.flow)
+        engine = self._make_engine(flow, self.claimed)
+        engine.compile()
+        engine.storage.inject(
+            {'tfd_job_id': self.claimed.job.id, 'tfd_epoch': self.claimed.job.epoch},
+            transient=True)
+        engine.prepare()
+        engine.validate()
+        return engine
+
+    def _execute(self, engine: Engine) -> Verdict:
+        """Run the engine, which settles the job in its last transaction."""
+        try:
+            engine.run()
+        except (exceptions.OwnershipLost, *_NOT_THE_JOBS_FAULT):
+            if self.claimed.given is None:
+                raise
+            # A task can raise these too; or the answer to the last write was lost. Settling again
+            # tells: it does nothing where it was done, and raises where the job is not ours.
+            self._board.confirm(self.claimed)
+        except Exception as err:
+            if self.claimed.given is None:
+                LOG.exception('%s: the engine stopped without settling the job', self._ids())
+                return self._give_back(f'the engine stopped: {_reason(err)}')
+        if self.claimed.given is None:
+            return self._give_back('the engine ended without settling the job')
+        self._tell()
+        return Verdict.SETTLED
+
+    def _tell(self) -> None:
+        given = self.claimed.given
+        if given is None:
+            return
+        if given.state == states.COMPLETE:
+            LOG.info('completed %s outcome=%s', self._ids(), given.outcome)
+        elif given.state == states.PARKED:
+            LOG.error('parked %s outcome=%s: its revert failed', self._ids(), given.outcome)
+        else:
+            LOG.info('handed over %s: %s', self._ids(), given.reason)
+
+    def _park(self, reason: str, err: BaseException | None = None) -> Verdict:
+        self._board.park(self.claimed, reason)
+        LOG.error('parked %s: %s', self._ids(), type(err).__name__ if err else reason)
+        return Verdict.SETTLED
+
+    def _give_back(self, reason: str, counts: bool = True) -> Verdict:
+        self._board.abandon(self.claimed, reason, counts=counts)
+        LOG.log(logging.WARNING if counts else logging.INFO, 'gave back %s attempt=%d: %s',
+                self._ids(), self.claimed.job.attempts, reason.partition(':')[0])
+        return Verdict.REFUSED if counts else Verdict.SETTLED
+
+    def _release(self) -> None:
+        try:
+            self._board.let_go(self.claimed)
+        except Exception:
+            LOG.exception('%s: its lock could not be released', self._ids())
+
+    def _ids(self) -> str:
+        job = self.claimed.job
+        return f'job={job.id} flow={job.flow} epoch={job.epoch}'
+
+
+def _reason(err: BaseException) -> str:
+    """Return an error as one line that begins with its type."""
+    return f'{type(err).__name__}: {err}'[:claims.REASON]
