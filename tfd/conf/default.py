@@ -14,7 +14,7 @@ GROUP = cfg.OptGroup('DEFAULT')
 OPTS = [
     cfg.StrOpt(
         'host', default=socket.gethostname(), sample_default='<the name of this host>',
-        regex=r'^[A-Za-z0-9._:-]+$', max_length=200,
+        regex=r'^[A-Za-z0-9._:-]+$', max_length=100,
         help='Under what name the conductors of this daemon appear in lists of members and owners. '
              'Several daemons of one host may share it: each of their sessions has an id of its '
              'own.'),

@@ -38,6 +38,8 @@ def make_backend(conf: cfg.ConfigOpts) -> JobBackend:
     scheme = str(options['connection']).partition(':')[0]
     try:
         backend: Any = backends.fetch(options)
+    except exceptions.BadConfiguration as err:
+        raise _placed(err, 'database') from err
     except exceptions.UnknownPlugin as err:
         raise exceptions.BadConfiguration(
             '[database] connection', f'{scheme}:…', f'a URL that begins with one of {err.known}',
@@ -72,10 +74,11 @@ def make_coordinator(
     name = conf.coordination.backend
     options = {key: conf.coordination[key] for key in _OF_ZOOKEEPER}
     options.update(
-        {key: conf.database[key] for key in conf.database},
+        connection=conf.database.connection,
         session_timeout=conf.coordination.session_timeout,
-        connect_timeout=timeout or conf.coordination.connect_timeout,
-        request_timeout=timeout, observer=observer)
+        connect_timeout=timeout or conf.coordination.connect_timeout, observer=observer)
+    if timeout is not None:
+        options['request_timeout'] = timeout
     try:
         driver = plugins.load(_COORDINATORS, name)
     except exceptions.UnknownPlugin as err:
@@ -83,7 +86,10 @@ def make_coordinator(
             '[coordination] backend', name, f'one of {err.known}') from None
     except ImportError as err:
         raise _not_installed('[coordination] backend', name, err) from err
-    made: ports.Coordinator = driver(options, conductor=conf.host, worker=worker)
+    try:
+        made: ports.Coordinator = driver(options, conductor=conf.host, worker=worker)
+    except exceptions.BadConfiguration as err:
+        raise _placed(err, 'coordination') from err
     return made
 
 
@@ -96,6 +102,14 @@ def check_engine(conf: cfg.ConfigOpts) -> None:
     if conf.conductor.engine not in known:
         raise exceptions.BadConfiguration(
             '[conductor] engine', conf.conductor.engine, f'one of {known}')
+
+
+def _placed(err: exceptions.BadConfiguration, section: str) -> exceptions.BadConfiguration:
+    """Return an error about a driver's option as one about the option of the configuration."""
+    name = str(err.option).rpartition(' ')[2]
+    placed = exceptions.BadConfiguration(f'[{section}] {name}', err.value, '')
+    placed.args = (f'[{section}] {name}{str(err).removeprefix(str(err.option))}',)
+    return placed
 
 
 def _not_installed(option: str, value: str, err: ImportError) -> exceptions.BadConfiguration:

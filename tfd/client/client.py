@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client of a jobboard."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import logging
+import os
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from oslo_config import cfg
+
+from tfd import exceptions
+from tfd.client import doorbell
+from tfd.conf import deployment, load
+from tfd.jobs import factories, posting, record
+
+__all__ = ['Client', 'Posting']
+
+LOG = logging.getLogger(__name__)
+
+#: Names that conductors give to every flow.
+_GIVEN = frozenset(('tfd_job_id', 'tfd_epoch'))
+_NAME = 255
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Posting:
+    """One job to post; see :meth:`Client.post` for the fields."""
+
+    flow: str
+    store: Mapping[str, Any] | None = None
+    token: str | None = None
+    priority: int = 0
+    name: str | None = None
+    not_before: float | datetime.datetime | None = None
+
+
+class Client:
+    """Posts jobs, looks at them, and waits for them. Safe to use from any thread, and across forks.
+
+    Connects when it is first used. Where conductors run, and which flows they have, need not be
+    known here; no conductor has to be there at all when a job is posted.
+
+    :param conf: what :func:`tfd.conf.load.load` returned.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._guard = threading.Lock()
+        self._parts: _Parts | None = None
+        self._factories = factories.FlowFactories(conf.conductor.allow_import_paths)
+        self._required: dict[str, frozenset[str] | None] = {}
+
+    @classmethod
+    def from_config(cls, files: Sequence[str] = (), dirs: Sequence[str] = ()) -> Self:
+        """Return a client for the configuration in these files and directories.
+
+        Without any, ``tfd.conf`` is looked for as :func:`tfd.conf.load.load` says.
+
+        :raises BadConfiguration: something in them cannot be used.
+        """
+        return cls(load.load(load.arguments(files, dirs)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of every connection. A later call connects again."""
+        with self._guard:
+            parts, self._parts = self._parts, None
+        if parts is not None:
+            parts.close()
+
+    def post(
+        self, flow: str, store: Mapping[str, Any] | None = None, token: str | None = None,
+        priority: int = 0, name: str | None = None,
+        not_before: float | datetime.datetime | None = None,
+    ) -> record.Job:
+        """Post a job, and return it as it is stored; it is safe there when this returns.
+
+        Posting a token again does nothing and returns the job that it gave the first time, whatever
+        became of it. So after :class:`StorageUnavailable` post again with the same token.
+
+        :param flow: the name of the flow's factory, an entry point of the group ``tfd.flows``.
+        :param store: the flow's inputs by name: what has a stored form, see
+            :mod:`tfd.persistence.codec`.
+        :param token: the caller's own name for this job, made once for what the job is to do; a new
+            one where None.
+        :param priority: a greater one is claimed first; see :class:`tfd.jobs.record.Priority`.
+        :param name: for people; that of the flow where None.
+        :param not_before: seconds since 1970-01-01 UTC, or an aware datetime, before which it is
+            not claimed.
+        :raises UnknownFlow: the factory is not installed here, and ``[client] check_flows`` is on.
+        :raises BadFactory: it is installed, is broken, and ``[client] check_flows`` is on.
+        :raises MissingDependencies: the factory is installed here, and its flow requires more.
+        :raises NotStorable: a value in ``store`` has no stored form.
+        :raises InvalidFormat: another argument cannot be used.
+        :raises StorageUnavailable: the database cannot be reached, or did not answer.
+        """
+        return self.post_many([Posting(flow, store, token, priority, name, not_before)])[0]
+
+    def post_many(self, postings: Sequence[Posting]) -> list[record.Job]:
+        """Post jobs in one transaction: all of them or none; errors are those of :meth:`post`."""
+        jobs = [_new_job(one) for one in postings]
+        for job in jobs:
+            self._check_flow(job)
+        return self._board().post(jobs) if jobs else []
+
+    def get(self, job_id: str) -> record.Job:
+        """Return a job.
+
+        :raises NotFound: no such job.
+        :raises StorageUnavailable: the database cannot be reached.
+        """
+        return self._board().get(_job_id(job_id))
+
+    def list(self, states: Sequence[str] = (), limit: int = 100, before: str | None = None,
+             owner: str | None = None) -> Sequence[record.Job]:
+        """Return jobs, newest first.
+
+        :param states: only those in one of these states.
+        :param before: only those that were posted before the job of this id: the next page.
+        :param owner: only those that this incarnation owns.
+        :raises StorageUnavailable: the database cannot be reached.
+        """
+        return self._board().list(record.JobQuery(
+            states=tuple(states), owner=owner, limit=limit, before=before))
+
+    def wait(self, job_id: str, timeout: float) -> record.Job:
+        """Return a job once it is COMPLETE or PARKED; costs one small query per look.
+
+        :param timeout: seconds.
+        :raises RequestTimeout: it is neither after that time.
+        :raises NotFound: no such job.
+        """
+        return self._board().wait(
+            _job_id(job_id), timeout, self._conf.client.wait_interval)
+
+    @contextlib.contextmanager
+    def coordinator(self) -> Iterator[Any]:
+        """Give a ``with`` block a :class:`~tfd.jobs.ports.Coordinator` to look at; it is no member.
+
+        :raises CoordinatorUnavailable: it cannot be reached.
+        """
+        made = deployment.make_coordinator(self._conf, worker='client', observer=True)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
+
+    def _board(self) -> posting.PostingBoard:
+        with self._guard:
+            # What a fork brought along belongs to the parent: it is neither used nor closed here.
+            if self._parts is None or self._parts.pid != os.getpid():
+                self._parts = _Parts(self._conf)
+            return self._parts.board
+
+    def _check_flow(self, job: record.NewJob) -> None:
+        required = self._requires(job.flow)
+        missing = sorted((required or frozenset()) - set(job.store) - _GIVEN)
+        if missing:
+            raise exceptions.MissingDependencies(job.flow, missing)
+
+    def _requires(self, name: str) -> frozenset[str] | None:
+        """Return what a flow requires, None where its factory is not installed here."""
+        checked = self._conf.client.check_flows
+        if name not in self._required:
+            try:
+                self._required[name] = frozenset(self._factories.make(name).requires)
+            except exceptions.UnknownFlow:
+                if checked:
+                    raise
+                self._required[name] = None
+            except factories.BadFactory as err:
+                if checked:
+                    raise
+                LOG.warning('posting for conductors to judge: %s', err)
+                self._required[name] = None
+        return self._required[name]
+
+
+class _Parts:
+    """What a client holds in one process."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self.pid = os.getpid()
+        self._backend = deployment.make_backend(conf)
+        self._doorbell = doorbell.Doorbell(lambda: deployment.make_coordinator(
+            conf, worker='client', observer=True, timeout=conf.client.ring_timeout))
+        ring = self._doorbell.ring if conf.client.ring else lambda shard: None
+        self.board = posting.PostingBoard(self._backend.jobs(), ring)
+
+    def close(self) -> None:
+        if self.pid == os.getpid():
+            self._doorbell.close()
+            self._backend.close()
+
+
+def _new_job(one: Posting) -> record.NewJob:
+    job_id = str(uuid.uuid4())
+    _check_text('flow', one.flow)
+    for what, text in (('token', one.token), ('name', one.name)):
+        if text is not None:
+            _check_text(what, text)
+    store = dict(one.store or {})
+    for key in store:
+        if not isinstance(key, str):
+            raise exceptions.InvalidFormat(f'store has the key {key!r}: expected a str')
+        if key in _GIVEN:
+            raise exceptions.InvalidFormat(f'store has {key!r}, which conductors give')
+    if isinstance(one.priority, bool) or not isinstance(one.priority, int):
+        raise exceptions.InvalidFormat(f'priority is {one.priority!r}: expected an int')
+    return record.NewJob(
+        id=job_id, token=one.token or job_id, name=one.name or one.flow, flow=one.flow,
+        store=store, priority=int(one.priority), not_before=_seconds(one.not_before))
+
+
+def _check_text(what: str, text: object) -> None:
+    if not isinstance(text, str) or not 0 < len(text) <= _NAME:
+        raise exceptions.InvalidFormat(
+            f'{what} is {text!r}: expected a str of 1 to {_NAME} characters')
+
+
+def _seconds(when: float | datetime.datetime | None) -> float:
+    if when is None:
+        return 0.0
+    if isinstance(when, datetime.datetime):
+        if when.tzinfo is None:
+            raise exceptions.InvalidFormat(
+                f'not_before is {when!r}: expected a datetime with a time zone')
+        return when.timestamp()
+    if isinstance(when, bool) or not isinstance(when, (int, float)):
+        raise exceptions.InvalidFormat(f'not_before is {when!r}: expected seconds or a datetime')
+    return float(when)
+
+
+def _job_id(text: str) -> str:
+    """Return a job's id in its usual form.
+
+    :raises NotFound: no job can have such an id.
+    """
+    try:
+        return str(uuid.UUID(text))
+    except (ValueError, AttributeError, TypeError):
+        raise exceptions.NotFound(f'no job {text!r}: not a UUID') from None
