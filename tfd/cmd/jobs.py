@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tfd job post|list|show|wait``."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tfd import exceptions, states
+from tfd.client import Client
+from tfd.cmd import exits, shell
+from tfd.jobs import record
+
+__all__ = ['COMMANDS']
+
+_COLUMNS = ('id', 'name', 'flow', 'state', 'outcome', 'owner', 'priority', 'created_at')
+_FIELDS = ('id', 'name', 'flow', 'version', 'token', 'state', 'outcome', 'reason', 'owner',
+           'priority', 'not_before', 'attempts', 'claims', 'epoch', 'seq', 'shard', 'book_uuid',
+           'flow_uuid', 'created_at', 'updated_at')
+_TIMES = frozenset(('not_before', 'created_at', 'updated_at'))
+_STATES = (states.UNCLAIMED, states.CLAIMED, states.COMPLETE, states.PARKED)
+
+
+class _OneJob(shell.ShowOne):
+    """A command that shows one job. The job's store is not shown: it may hold secrets."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Sequence[Any]]:
+        with Client(self.app.conf()) as client:
+            job = self.find(client, parsed_args)
+        return _FIELDS, [_field(job, name) for name in _FIELDS]
+
+    def find(self, client: Client, args: argparse.Namespace) -> record.Job:
+        raise NotImplementedError
+
+
+class PostJob(_OneJob):
+    """Post a job, and show it; posting a token again shows the job that it gave the first time."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument('flow', help='The name of the flow factory.')
+        parser.add_argument(
+            '--store', action='append', default=[], metavar='NAME=VALUE',
+            help='An input of the flow, as text; may be repeated.')
+        parser.add_argument(
+            '--store-json', metavar='JSON', help="Inputs of the flow, as an object: '{\"a\": 1}'.")
+        parser.add_argument('--token', help='Your own name for this job, made once.')
+        parser.add_argument('--name', help='A name for people.')
+        parser.add_argument(
+            '--priority', type=_priority, default=0, metavar='NUMBER',
+            help='A number, or one of ' + ', '.join(p.name for p in record.Priority) + '.')
+        parser.add_argument(
+            '--not-before', type=_moment, metavar='TIME',
+            help='Do not run it before this time: ISO 8601 with a time zone, or seconds since '
+                 '1970-01-01 UTC.')
+        return parser
+
+    def find(self, client: Client, args: argparse.Namespace) -> record.Job:
+        """Post the job."""
+        return client.post(
+            args.flow, store=_store(args.store_json, args.store), token=args.token,
+            priority=args.priority, name=args.name, not_before=args.not_before)
+
+
+class ShowJob(_OneJob):
+    """Show a job."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument('job', help='The id of the job.')
+        return parser
+
+    def find(self, client: Client, args: argparse.Namespace) -> record.Job:
+        """Get the job."""
+        return client.get(args.job)
+
+
+class WaitJob(_OneJob):
+    """Wait until a job is complete or parked, and show it.
+
+    Ends with status 0 where it ended in SUCCESS, 7 where it did not, 6 where it is not done in time.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument('job', help='The id of the job.')
+        parser.add_argument('--timeout', type=float, default=300.0, metavar='SECONDS',
+                            help='How long to wait (default: %(default)g).')
+        return parser
+
+    def find(self, client: Client, args: argparse.Namespace) -> record.Job:
+        """Wait for the job."""
+        job = client.wait(args.job, timeout=args.timeout)
+        if job.outcome != states.SUCCESS:
+            self.status = exits.Exit.NOT_SUCCESS
+        return job
+
+
+class ListJobs(shell.Lister):
+    """List jobs, newest first."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument('--state', action='append', default=[], choices=_STATES,
+                            type=str.upper, help='Only those in this state; may be repeated.')
+        parser.add_argument('--owner', help='Only those that this incarnation owns.')
+        parser.add_argument('--limit', type=int, default=100,
+                            help='How many to list at most (default: %(default)d).')
+        parser.add_argument('--before', metavar='JOB',
+                            help='Only those before this one, the last of the page above.')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Any]:
+        """List the jobs."""
+        with Client(self.app.conf()) as client:
+            jobs = client.list(states=parsed_args.state, owner=parsed_args.owner,
+                               limit=parsed_args.limit, before=parsed_args.before)
+        return _COLUMNS, [[_field(job, name) for name in _COLUMNS] for job in jobs]
+
+
+def _field(job: record.Job, name: str) -> Any:
+    value = getattr(job, name)
+    if name not in _TIMES:
+        return value
+    if not value:
+        return ''
+    moment = datetime.datetime.fromtimestamp(value, datetime.UTC)
+    return moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
+
+
+def _store(text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
+    """Put together the inputs that a command line gives.
+
+    :raises InvalidFormat: some of it cannot be read.
+    """
+    try:
+        store = json.loads(text) if text else {}
+    except ValueError as err:
+        raise exceptions.InvalidFormat(f'--store-json is not JSON: {err}') from None
+    if not isinstance(store, dict):
+        raise exceptions.InvalidFormat(
+            f'--store-json is a JSON {type(store).__name__}: expected an object')
+    for pair in pairs:
+        name, found, value = pair.partition('=')
+        if not found or not name:
+            raise exceptions.InvalidFormat(f'--store {pair!r}: expected NAME=VALUE')
+        store[name] = value
+    return store
+
+
+def _priority(text: str) -> int:
+    try:
+        return int(record.Priority[text.upper().replace('-', '_')])
+    except KeyError:
+        return int(text)
+
+
+def _moment(text: str) -> float | datetime.datetime:
+    try:
+        return float(text)
+    except ValueError:
+        moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f'{text!r} has no time zone')
+    return moment
+
+
+COMMANDS = {
+    'job post': PostJob,
+    'job list': ListJobs,
+    'job show': ShowJob,
+    'job wait': WaitJob,
+}
