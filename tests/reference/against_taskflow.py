@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.reference.build import Call, ScriptedFailure, build, modules_of
-from tests.reference.generator import ALWAYS, random_spec
+from tests.reference.generator import ALWAYS, PROFILES, random_spec
 from tests.reference.interpreter import Command, Interpreter, Quirks
 from tests.reference.shape import Shape
 from tests.reference.spec import DEPTHS, FlowSpec, Script, Spec
@@ -334,13 +334,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument('--count', type=int, default=300, help='how many specs (default 300)')
     parser.add_argument('--seed', type=int, default=0, help='the first seed (default 0)')
     parser.add_argument('--size', type=int, default=8, help='tasks in a spec (default 8)')
+    parser.add_argument('--profile', choices=PROFILES, default='mixed', help='which odds (default mixed)')
     parser.add_argument('--show', action='store_true', help='print the trace of what differs')
     options = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
     differing = 0
     ends: Counter[str] = Counter()
     for seed in range(options.seed, options.seed + options.count):
-        spec = random_spec(random.Random(seed), options.size)
+        spec = random_spec(random.Random(seed), options.size, odds=PROFILES[options.profile])
         try:
             ends[compare(spec)] += 1
         except Difference as difference:

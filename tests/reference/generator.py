@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tests.reference.spec import DEPTHS, RAISE, RETRY, REVERT, REVERT_ALL, FlowSpec, LinkSpec, RetrySpec, Spec, TaskSpec
 
-__all__ = ['ALWAYS', 'Odds', 'random_spec']
+__all__ = ['ALWAYS', 'PROFILES', 'Odds', 'random_spec']
 
 ALWAYS = frozenset(range(1, 100))
 """The numbers of the calls of an atom that never succeeds."""
@@ -35,6 +35,16 @@ class Odds:
     defer_reverts: float = 0.12
     never_resolve: float = 0.04
     suspend: float = 0.25
+
+
+PROFILES = {
+    'mixed': Odds(),
+    'deciders': Odds(
+        nested=0.25, retry=0.2, execute_fails=0.05, link=0.6, decider=0.45, empty=0.0, suspend=0.1),
+    'verdicts': Odds(
+        nested=0.5, retry=0.8, execute_fails=0.35, always_fails=0.1, link=0.1, empty=0.0, suspend=0.1),
+}
+"""Odds under which each kind of trouble is met often, and met alone."""
 
 
 def random_spec(rng: random.Random, size: int = 8, depth: int = 3, odds: Odds | None = None) -> Spec:

@@ -36,8 +36,9 @@ Deciders
         own flow that are reached from it from atom to next atom, not through a nested flow;
         NEIGHBORS, of these only the next ones; ATOM, none. A retry is next to those first children
         of its flow that are tasks.
-    12. An answer holds until its target atom is reset (rule 26). One that comes when the target is
-        no longer ready is forgotten.
+    12. An answer holds until its target atom is reset (rule 26); what it made IGNORE and no other
+        answer that holds reaches is PENDING then, outside of the scope too. An answer that comes
+        when the target is no longer ready is forgotten.
     13. A decider that raises is a failure of its target atom, recorded as that, which rule 14
         brings before a retry. The atom stays PENDING, and there is nothing of it to revert.
 
@@ -158,6 +159,7 @@ class Interpreter:
     verdicts: dict[str, str] = field(default_factory=dict)
     whole_flow: bool = False
     decided: set[str] = field(default_factory=set)
+    ignored: dict[str, set[str]] = field(default_factory=dict)
     suspended: bool = False
 
     def __post_init__(self) -> None:
@@ -399,6 +401,7 @@ class Interpreter:
             'NEIGHBORS': self.shape.near[atom],
             'ATOM': set(),
         }[depth]
+        self.ignored[atom] = {atom} | others
         for other in {atom} | others:
             if self.state[other] == 'PENDING':
                 self.state[other] = 'IGNORE'
@@ -417,3 +420,14 @@ class Interpreter:
             self.decided.discard(atom)
             if atom in self.histories:
                 self.histories[atom] = []
+        self._free(scope)
+
+    def _free(self, targets: set[str]) -> None:
+        """Rule 12: forget the answers on these atoms."""
+        freed: set[str] = set()
+        for target in targets & set(self.ignored):
+            freed |= self.ignored.pop(target)
+        held = {atom for atoms in self.ignored.values() for atom in atoms}
+        for atom in freed - held:
+            if self.state[atom] == 'IGNORE':
+                self.state[atom] = 'PENDING'
