@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The atom: the smallest thing that a flow runs, with the names of what it takes and gives.
+
+How arguments are found (as TaskFlow 6.x): an argument of ``execute`` or ``revert`` is bound to a *symbol*, by default the symbol of its
+own name. ``rebind`` binds arguments to other symbols, ``requires`` adds symbols for ``**kwargs``, ``inject`` gives the atom symbols of
+its own. ``provides`` names what ``execute`` returns.
+"""
+
+from __future__ import annotations
+
+import abc
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from tfd.types import sets
+from tfd.types import signature
+
+__all__ = ['Atom']
+
+Names = str | Iterable[str] | None
+Rebind = Mapping[str, str] | Sequence[str] | None
+
+
+class Binding:
+    """Which argument takes which symbol; immutable, shared by all the atoms of a class that are made alike.
+
+    :ivar rebind: ``{argument of execute: symbol}``, required ones first.
+    :ivar revert_rebind: the same for revert.
+    :ivar requires: symbols that something else must give.
+    :ivar optional, revert_optional: symbols that are given where there is a value for them.
+    """
+
+    __slots__ = ('optional', 'rebind', 'requires', 'revert_optional', 'revert_rebind')
+
+    def __init__(
+        self, execute: tuple[dict[str, str], dict[str, str]], revert: tuple[dict[str, str], dict[str, str]],
+        injected: Iterable[str],
+    ) -> None:
+        given = frozenset(injected)
+        self.rebind = {**execute[0], **execute[1]}
+        self.revert_rebind = {**revert[0], **revert[1]}
+        needed = sets.OrderedSet((*execute[0].values(), *revert[0].values()))
+        self.requires = needed.difference(given)
+        self.optional = sets.OrderedSet(execute[1].values()).difference(given)
+        self.revert_optional = sets.OrderedSet(revert[1].values()).difference(given)
+
+
+def _as_names(names: Names) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _explicit(rebind: Rebind, required: tuple[str, ...]) -> dict[str, str]:
+    """Return the part of a mapping that was given by ``rebind``."""
+    if rebind is None:
+        return {}
+    if isinstance(rebind, Mapping):
+        return dict(rebind)
+    if isinstance(rebind, list | tuple | set):
+        symbols = list(rebind)
+        mapping = dict(zip(required, symbols, strict=False))
+        # More symbols than required arguments: the rest keep their names, for **kwargs to take.
+        mapping.update((symbol, symbol) for symbol in symbols[len(required):])
+        return mapping
+    raise TypeError(f'rebind must be a mapping, a list or a tuple, not {rebind!r} ({type(rebind).__name__})')
+
+
+def _bind(
+    who: object, sig: signature.Signature, reserved: tuple[str, ...], requires: tuple[str, ...], rebind: Rebind,
+    infer: bool,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return ``(needed, optional)``: the symbols of the arguments of one callable.
+
+    :raises ValueError: an argument is not bound, or something is bound to no argument.
+    """
+    required = tuple(name for name in sig.required if name not in reserved)
+    explicit = _explicit(rebind, required)
+    bound = {**{name: name for name in requires}, **explicit}
+    if infer:
+        bound = {**{name: bound.get(name, name) for name in required}, **bound}
+    missing = [name for name in required if name not in bound]
+    if missing:
+        raise ValueError(f'Missing arguments for atom {who}: {missing}')
+    known = {*sig.required, *sig.optional}
+    extra = [name for name in bound if name not in known]
+    if extra and not sig.open:
+        raise ValueError(f'Extra arguments given to atom {who}: {extra}')
+    optional = {}
+    if infer:
+        optional = {name: name for name in sig.optional if name not in bound and name not in reserved}
+    return bound, optional
+
+
+def _save_as(provides: Any) -> dict[Any, Any]:
+    """Return ``{symbol: index into the result}``; the index is None where the result as a whole is meant.
+
+    :raises TypeError: it is none of the forms of ``provides``.
+    """
+    if provides is None:
+        return {}
+    if isinstance(provides, str):
+        return {provides: None}
+    if isinstance(provides, list | tuple):
+        return {symbol: at for at, symbol in enumerate(provides)}
+    if isinstance(provides, set | frozenset):
+        return {symbol: symbol for symbol in provides}
+    raise TypeError(f'Atom provides parameter should be str, set or tuple/list, not {provides!r}')
+
+
+class Atom(abc.ABC):
+    """A unit of work with a name, inputs and outputs; base of :class:`~tfd.task.Task` and :class:`~tfd.retry.Retry`.
+
+    :param name: unique inside a flow.
+    :param provides: name of the result, or a tuple or list of names of its elements, or a set of names of its keys.
+    :param requires: symbols needed beside those that ``execute`` names, handed to its ``**kwargs``.
+    :param auto_extract: False: take no symbol from signatures, only from ``requires`` and ``rebind``.
+    :param rebind: ``{argument: symbol}``, or a list of symbols for the required arguments in their order.
+    :param inject: values that this atom alone sees, by symbol.
+    :param ignore_list: kept for TaskFlow's signature; without effect there (6.5) and here.
+    :param revert_rebind, revert_requires: the same for ``revert``; by default those of ``execute``.
+    :raises ValueError: an argument is left without a symbol, or a symbol without an argument.
+    :raises TypeError: ``provides`` or ``rebind`` has none of the forms above.
+    """
+
+    #: Ready atoms with a higher priority start earlier.
+    priority: int = 0
+    #: What the class provides where ``provides`` is not given.
+    default_provides: ClassVar[Any] = None
+
+    #: Arguments that the engine gives to ``execute`` and ``revert``, not the flow.
+    _reserved: ClassVar[tuple[str, ...]] = ()
+    _revert_reserved: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self, name: str | None = None, provides: Any = None, requires: Names = None, auto_extract: bool = True,
+        rebind: Rebind = None, inject: Mapping[str, Any] | None = None, ignore_list: Iterable[str] | None = None,
+        revert_rebind: Rebind = None, revert_requires: Names = None,
+    ) -> None:
+        self.name: Any = name
+        self.version: Any = (1, 0)
+        self.inject = inject
+        self.save_as = _save_as(self.default_provides if provides is None else provides)
+        plain = auto_extract and not (requires or rebind or revert_rebind or revert_requires or inject)
+        binding = type(self).__dict__.get('_plain_binding') if plain else None
+        if binding is None:
+            binding = self._make_binding(
+                _as_names(requires), auto_extract, rebind, revert_rebind,
+                None if revert_requires is None else _as_names(revert_requires))
+            if plain and self._signatures_of_class():
+                type(self)._plain_binding = binding  # type: ignore[attr-defined]  # a cache, per class
+        self._binding: Binding = binding
+
+    def _signatures_of_class(self) -> bool:
+        """Whether every atom of this class has the same signatures."""
+        return True
+
+    def _functions(self) -> tuple[Callable[..., Any], Callable[..., Any], bool]:
+        """Return what is called to execute and to revert, and whether both still take a ``self``."""
+        cls = type(self)
+        if isinstance(inspect.getattr_static(cls, 'execute'), staticmethod):
+            return self.execute, self.revert, False
+        return cls.execute, cls.revert, True
+
+    def _make_binding(
+        self, requires: tuple[str, ...], infer: bool, rebind: Rebind, revert_rebind: Rebind,
+        revert_requires: tuple[str, ...] | None,
+    ) -> Binding:
+        who = self.name or type(self).__qualname__
+        execute, revert, bound = self._functions()
+        forward = _bind(who, signature.read(execute, bound), self._reserved, requires, rebind, infer)
+        backward = _bind(
+            who, signature.read(revert, bound), self._revert_reserved,
+            requires if revert_requires is None else revert_requires,
+            rebind if revert_rebind is None else revert_rebind, infer)
+        return Binding(forward, backward, self.inject.keys() if self.inject else ())
+
+    @property
+    def requires(self) -> sets.OrderedSet[str]:
+        """Symbols that the store or other atoms must give: of ``execute`` first, then those that only ``revert`` needs."""
+        return self._binding.requires
+
+    @property
+    def optional(self) -> sets.OrderedSet[str]:
+        """Symbols that ``execute`` is given where they have a value."""
+        return self._binding.optional
+
+    @property
+    def revert_optional(self) -> sets.OrderedSet[str]:
+        """Symbols that ``revert`` is given where they have a value."""
+        return self._binding.revert_optional
+
+    @property
+    def rebind(self) -> dict[str, str]:
+        """``{argument: symbol}`` of ``execute``; not to be changed."""
+        return self._binding.rebind
+
+    @property
+    def revert_rebind(self) -> dict[str, str]:
+        """``{argument: symbol}`` of ``revert``; not to be changed."""
+        return self._binding.revert_rebind
+
+    @property
+    def provides(self) -> sets.OrderedSet[str]:
+        """Symbols that the result is saved as."""
+        return sets.OrderedSet(self.save_as)
+
+    def pre_execute(self) -> None:
+        """Run before ``execute``; what it raises fails the atom."""
+
+    @abc.abstractmethod
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the work, and return what it provides."""
+
+    def post_execute(self) -> None:
+        """Run after ``execute``, also where that raised."""
+
+    def pre_revert(self) -> None:
+        """Run before ``revert``."""
+
+    def revert(self, *args: Any, **kwargs: Any) -> Any:
+        """Undo the work; may be called for an ``execute`` that failed, or that never reported its end."""
+
+    def post_revert(self) -> None:
+        """Run after ``revert``, also where that raised."""
+
+    def __str__(self) -> str:
+        version = self.version
+        if isinstance(version, list | tuple):
+            version = '.'.join(str(part) for part in version)
+        return f'"{self.name}=={version}"'
+
+    def __repr__(self) -> str:
+        cls = type(self)
+        return f'<{cls.__module__}.{cls.__qualname__} {self}>'

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that tfd raises, in one tree.
+
+The names that TaskFlow's users catch keep their meaning. Errors of tfd's own are named for what the caller can do about
+them and carry attributes, so that nobody has to parse a message.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+__all__ = [
+    'AmbiguousDependency',
+    'BadConfiguration',
+    'CompilationFailure',
+    'ConductorFailure',
+    'CoordinatorUnavailable',
+    'DependencyFailure',
+    'DisallowedAccess',
+    'Duplicate',
+    'Empty',
+    'ExecutionFailure',
+    'IncompatibleSchema',
+    'IncompatibleVersion',
+    'InvalidFormat',
+    'InvalidState',
+    'JobFailure',
+    'LockHeld',
+    'MissingDependencies',
+    'MultipleChoices',
+    'NotFound',
+    'NotImplementedError',
+    'NotStorable',
+    'OwnershipLost',
+    'RequestTimeout',
+    'SessionLost',
+    'StorageFailure',
+    'StorageUnavailable',
+    'TaskFlowException',
+    'UnclaimableJob',
+    'UnknownFlow',
+    'UnknownPlugin',
+    'WrappedFailure',
+    'raise_with_cause',
+]
+
+
+class TaskFlowException(Exception):
+    """Base of every error of tfd; keeps the name that TaskFlow's users catch.
+
+    :param message: what went wrong; the first line of the class docstring where it is not given.
+    :param cause: the exception that led to this one, also kept as ``__cause__`` by :func:`raise_with_cause`.
+    """
+
+    def __init__(self, message: object = None, cause: BaseException | None = None) -> None:
+        if message is None:
+            message = (type(self).__doc__ or type(self).__name__).strip().splitlines()[0]
+        super().__init__(message)
+        self._cause = cause
+
+    @property
+    def message(self) -> str:
+        """The message as text."""
+        return str(self.args[0])
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The exception that led to this one, or None."""
+        return self._cause
+
+    def pformat(self, indent: int = 2, indent_text: str = ' ', show_root_class: bool = False) -> str:
+        """Return this error and its causes, one under the other.
+
+        :param indent: how many times ``indent_text`` is put before each deeper cause.
+        :raises ValueError: ``indent`` is negative.
+        """
+        if indent < 0:
+            raise ValueError(f'indent must be 0 or more, not {indent}')
+        out = io.StringIO()
+        seen: set[int] = set()
+        error: BaseException | None = self
+        depth = 0
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            prefix = indent_text * (indent * depth)
+            name = type(error).__name__
+            text = str(error)
+            show_class = show_root_class or depth > 0 or not text
+            lines = (f'{name}: {text}' if text and show_class else text or name).splitlines()
+            if depth:
+                out.write('\n')
+            out.write('\n'.join(prefix + line for line in lines))
+            error = getattr(error, 'cause', None) or error.__cause__
+            depth += 1
+        return out.getvalue()
+
+
+def raise_with_cause(
+    exc_cls: type[TaskFlowException], message: str, *args: Any, **kwargs: Any
+) -> NoReturn:
+    """Raise ``exc_cls(message, *args, cause=…)`` with the exception being handled as its cause.
+
+    :raises exc_cls: always.
+    """
+    import sys
+
+    if 'cause' not in kwargs:
+        kwargs['cause'] = sys.exc_info()[1]
+    cause = kwargs['cause']
+    raise exc_cls(message, *args, **kwargs) from cause
+
+
+# -- definition ------------------------------------------------------------------------------------
+
+
+class DependencyFailure(TaskFlowException):
+    """The dependencies between atoms cannot be satisfied."""
+
+
+class AmbiguousDependency(DependencyFailure):
+    """A dependency has several providers and nothing says which is meant."""
+
+
+class MissingDependencies(DependencyFailure):
+    """Something requires values that nothing provides.
+
+    :ivar missing_requirements: the names of the missing values, in order.
+    """
+
+    def __init__(
+        self, who: object, requirements: Iterable[str], cause: BaseException | None = None,
+        method: str | None = None,
+    ) -> None:
+        names = list(requirements)
+        called = f' (in {method})' if method else ''
+        super().__init__(
+            f"'{who}'{called} requires {names} but no other entity produces said requirements", cause=cause)
+        self.missing_requirements = names
+
+
+class CompilationFailure(TaskFlowException):
+    """A flow cannot be compiled into a plan."""
+
+
+class IncompatibleVersion(TaskFlowException):
+    """A stored atom has a version that the current one does not understand."""
+
+
+class Duplicate(TaskFlowException):
+    """Two things carry a name that must be unique."""
+
+
+class MultipleChoices(TaskFlowException):
+    """One answer was asked for and several fit."""
+
+
+class Empty(TaskFlowException):
+    """Something that must hold at least one element is empty."""
+
+
+# -- running ---------------------------------------------------------------------------------------
+
+
+class ExecutionFailure(TaskFlowException):
+    """The engine could not run a flow to one of its ends."""
+
+
+class InvalidState(TaskFlowException):
+    """The operation is not allowed in the present state."""
+
+
+class RequestTimeout(TaskFlowException):
+    """A request was not answered in time."""
+
+
+class DisallowedAccess(TaskFlowException):
+    """A value is private to its scope and was asked for from outside.
+
+    :ivar disallowed_names: the names that may not be read.
+    """
+
+    def __init__(self, message: str, cause: BaseException | None = None,
+                 disallowed_names: Iterable[str] | None = None) -> None:
+        super().__init__(message, cause=cause)
+        self.disallowed_names = frozenset(disallowed_names or ())
+
+
+class NotImplementedError(NotImplementedError):  # noqa: A001 - TaskFlow's name
+    """The operation is not offered by this object."""
+
+
+class WrappedFailure(Exception):
+    """Carries failures that cannot be raised as what they were: several at once, or reloaded from storage.
+
+    Not a :class:`TaskFlowException`, as in TaskFlow 6.x: it is what the *tasks* raised, not what tfd did.
+
+    Iterating yields the :class:`~tfd.types.failure.Failure` objects, nested carriers flattened.
+    """
+
+    def __init__(self, causes: Iterable[Any]) -> None:
+        self._causes: list[Any] = []
+        for failure in causes:
+            inner = getattr(failure, 'exception', None)
+            if isinstance(inner, WrappedFailure):
+                self._causes.extend(inner._causes)
+            else:
+                self._causes.append(failure)
+        super().__init__(f'WrappedFailure: {[str(f) for f in self._causes]}')
+
+    def __iter__(self) -> Any:
+        return iter(self._causes)
+
+    def __len__(self) -> int:
+        return len(self._causes)
+
+    def __bytes__(self) -> bytes:
+        return str(self).encode()
+
+    def check(self, *exc_classes: Any) -> Any:
+        """Return the first of ``exc_classes`` that one of the failures matches, or None."""
+        for failure in self._causes:
+            found = failure.check(*exc_classes)
+            if found is not None:
+                return found
+        return None
+
+
+# -- storage ---------------------------------------------------------------------------------------
+
+
+class StorageFailure(TaskFlowException):
+    """Storage refused a request, and would refuse it again."""
+
+
+class NotFound(TaskFlowException):
+    """The thing asked for does not exist."""
+
+
+class InvalidFormat(TaskFlowException):
+    """Some data does not have the form that is needed."""
+
+
+class NotStorable(StorageFailure):
+    """A value has no stored form.
+
+    :ivar what: whose value it is (``"result of atom 'a'"``).
+    :ivar path: where inside the value, as ``$['key'][0]``.
+    :ivar type_name: the type that cannot be stored.
+    """
+
+    def __init__(self, what: str, path: str, type_name: str, cause: BaseException | None = None) -> None:
+        super().__init__(f'{what} cannot be stored: {path} is a {type_name}, which has no stored form', cause=cause)
+        self.what = what
+        self.path = path
+        self.type_name = type_name
+
+
+class StorageUnavailable(TaskFlowException):
+    """The database cannot be reached now; the same request may succeed later.
+
+    Never a reason to revert anything.
+    """
+
+
+class IncompatibleSchema(StorageFailure):
+    """The database's schema is missing, too old or too new for this release.
+
+    :ivar found: the revision found, None where there is no schema.
+    :ivar expected: the revision that this release works with.
+    """
+
+    def __init__(self, where: str, found: str | None, expected: str) -> None:
+        state = 'has no tfd schema' if found is None else f'is at schema revision {found}'
+        super().__init__(f"the database {where} {state}, revision {expected} is expected: run 'tfd-manage db sync'")
+        self.where = where
+        self.found = found
+        self.expected = expected
+
+
+# -- ownership, jobs and conductors ----------------------------------------------------------------
+
+
+class OwnershipLost(TaskFlowException):
+    """The job belongs to somebody else now: stop at once, revert nothing, settle nothing.
+
+    :ivar job: the id of the job.
+    :ivar epoch: the epoch under which it was owned.
+    """
+
+    def __init__(self, job: str, epoch: int, why: str) -> None:
+        super().__init__(f'job {job} is not owned under epoch {epoch} any more: {why}')
+        self.job = job
+        self.epoch = epoch
+        self.why = why
+
+
+class JobFailure(TaskFlowException):
+    """A job, or the board it is on, cannot do what was asked."""
+
+
+class UnclaimableJob(JobFailure):
+    """The job cannot be claimed: it is claimed, settled, or gone."""
+
+
+class UnknownFlow(JobFailure):
+    """No flow factory of that name is installed.
+
+    :ivar name: the name asked for.
+    :ivar known: the names that are installed.
+    """
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(f'no flow factory named {name!r} is installed (entry points in group tfd.flows: {names})')
+        self.name = name
+        self.known = names
+
+
+class ConductorFailure(TaskFlowException):
+    """A conductor cannot do what was asked."""
+
+
+class CoordinatorUnavailable(TaskFlowException):
+    """The coordinator (ZooKeeper, or the table of leases) cannot be reached now.
+
+    Never a reason to revert anything.
+    """
+
+
+class SessionLost(TaskFlowException):
+    """The coordinator session ended, or may have: all that was held under it is gone."""
+
+
+class LockHeld(TaskFlowException):
+    """A lock is held by somebody else.
+
+    :ivar name: the lock.
+    :ivar owner: the incarnation that holds it, None where it is not known.
+    """
+
+    def __init__(self, name: str, owner: str | None) -> None:
+        super().__init__(f'lock {name!r} is held by {owner or "somebody else"}')
+        self.name = name
+        self.owner = owner
+
+
+# -- plugins and configuration ---------------------------------------------------------------------
+
+
+class UnknownPlugin(TaskFlowException):
+    """No driver of that name is installed.
+
+    :ivar group: the entry-point group.
+    :ivar name: the name asked for.
+    :ivar known: the names that are installed.
+    """
+
+    def __init__(self, group: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(f'no driver named {name!r} is installed in {group} (installed: {names})')
+        self.group = group
+        self.name = name
+        self.known = names
+
+
+class BadConfiguration(TaskFlowException):
+    """An option has a value that cannot be used.
+
+    :ivar option: the option, as ``[group] name``.
+    """
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        super().__init__(f'{option} = {value!r}: expected {expected}')
+        self.option = option
+        self.value = value

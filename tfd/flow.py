@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flows: atoms and other flows, in an order that the pattern says."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tfd import atom
+
+__all__ = ['LINK_DECIDER', 'LINK_DECIDER_DEPTH', 'LINK_INVARIANT', 'LINK_MANUAL', 'LINK_REASONS', 'LINK_RETRY', 'Flow']
+
+# Keys of the data that a link carries.
+LINK_INVARIANT = 'invariant'
+LINK_MANUAL = 'manual'
+LINK_REASONS = 'reasons'
+LINK_RETRY = 'retry'
+LINK_DECIDER = 'decider'
+LINK_DECIDER_DEPTH = 'decider_depth'
+
+Node = Any  # an atom or a flow: the patterns treat them alike
+
+
+class Flow(abc.ABC):
+    """Base of the patterns. Has a name, may have a retry, and holds atoms and flows.
+
+    A flow only describes; an engine compiles it into a plan. It may be changed until then.
+
+    :param name: for people, and for the default names of retries.
+    :param retry: a :class:`~tfd.retry.Retry` that decides what becomes of this flow's failures; belongs to this flow alone.
+    :raises TypeError: ``retry`` is something else.
+    """
+
+    def __init__(self, name: Any, retry: Any = None) -> None:
+        if retry is not None and not (isinstance(retry, atom.Atom) and hasattr(retry, 'on_failure')):
+            raise TypeError(f'the retry of flow {name!r} must be a Retry, not {retry!r}')
+        self._name = name
+        self._retry = retry
+        if retry is not None and retry.name is None:
+            retry.name = f'{name}_retry'
+
+    @property
+    def name(self) -> Any:
+        """The flow's name."""
+        return self._name
+
+    @property
+    def retry(self) -> Any:
+        """The retry of this flow, or None."""
+        return self._retry
+
+    @abc.abstractmethod
+    def add(self, *items: Node) -> Flow:
+        """Add atoms or flows; what is in the flow already is passed over. Returns this flow."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """Return how many atoms and flows it holds, not counting inside of those."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    @abc.abstractmethod
+    def __iter__(self) -> Iterator[Node]:
+        """Yield the atoms and flows."""
+
+    @abc.abstractmethod
+    def iter_links(self) -> Iterator[tuple[Node, Node, Mapping[str, Any]]]:
+        """Yield ``(before, after, data)`` of each dependency."""
+
+    @abc.abstractmethod
+    def iter_nodes(self) -> Iterator[tuple[Node, Mapping[str, Any]]]:
+        """Yield ``(atom or flow, data)``, those that others wait for before those."""
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """Symbols that the flow provides."""
+        provided: set[str] = set(self._retry.provides) if self._retry is not None else set()
+        for item in self:
+            provided.update(item.provides)
+        return frozenset(provided)
+
+    @property
+    @abc.abstractmethod
+    def requires(self) -> frozenset[str]:
+        """Symbols that the flow needs and does not provide to itself."""
+
+    def _retry_symbols(self) -> tuple[set[str], set[str]]:
+        """Return what the retry requires and what it provides."""
+        if self._retry is None:
+            return set(), set()
+        return set(self._retry.requires), set(self._retry.provides)
+
+    def _check_item(self, item: Node) -> None:
+        """Refuse what no flow can hold.
+
+        :raises TypeError: it is no atom and no flow.
+        :raises ValueError: it is this flow itself.
+        """
+        if item is self:
+            raise ValueError(f'flow {self.name!r} cannot hold itself')
+        if not isinstance(item, atom.Atom | Flow):
+            raise TypeError(f'flow {self.name!r} holds atoms and flows, not {item!r} ({type(item).__name__})')
+
+    def __str__(self) -> str:
+        module = type(self).__module__.rpartition('.')[2]
+        return f'"{module}.{type(self).__qualname__}: {self.name}(len={len(self)})"'
+
+    def __repr__(self) -> str:
+        return f'<{type(self).__module__}.{type(self).__qualname__} {self}>'

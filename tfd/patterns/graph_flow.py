@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In the order that links and symbols demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from tfd import deciders
+from tfd import exceptions
+from tfd import flow
+from tfd.types import order
+
+__all__ = ['Flow', 'TargetedFlow']
+
+Decider = Callable[..., Any]
+
+
+class Flow(flow.Flow):
+    """Runs what it holds in the order of a directed graph without cycles.
+
+    Links are added by :meth:`link`, and by :meth:`add` where what one item provides is what another requires. Each refusal leaves the
+    flow as it was.
+    """
+
+    def __init__(self, name: Any, retry: Any = None) -> None:
+        super().__init__(name, retry)
+        self._successors: dict[flow.Node, dict[flow.Node, dict[str, Any]]] = {}
+        self._predecessors: dict[flow.Node, dict[flow.Node, None]] = {}
+        self._providers: dict[str, list[flow.Node]] = {}
+        self._requirers: dict[str, list[flow.Node]] = {}
+        self._order: order.OnlineOrder[flow.Node] = order.OnlineOrder(
+            self._successors.__getitem__, self._predecessors.__getitem__)
+
+    # -- building ----------------------------------------------------------------------------------
+
+    def add(self, *nodes: flow.Node, **kwargs: bool) -> Flow:
+        """Add atoms or flows, and link them by what they provide and require.
+
+        :param resolve_requires: False: do not look for providers of what the new ones require.
+        :param resolve_existing: False: do not look for what the flow's older items require among the new ones.
+        :raises TypeError: an item is no atom and no flow.
+        :raises AmbiguousDependency: several items provide a symbol that one requires.
+        :raises DependencyFailure: the links would close a cycle.
+        """
+        requires, existing = self._switches(kwargs)
+        new = [node for node in dict.fromkeys(nodes) if node not in self._successors]
+        for node in new:
+            self._check_item(node)
+        done: list[flow.Node] = []
+        links: list[tuple[flow.Node, flow.Node, str]] = []
+        try:
+            for node in new:
+                self._insert(node)
+                done.append(node)
+                for source, target, symbol in list(self._wanted_links(node, requires, existing)):
+                    self._connect(source, target, reason=symbol)
+                    links.append((source, target, symbol))
+        except exceptions.DependencyFailure:
+            self._undo(done, links)
+            raise
+        return self
+
+    def link(
+        self, u: flow.Node, v: flow.Node, decider: Decider | None = None,
+        decider_depth: deciders.Depth | str | None = None,
+    ) -> Flow:
+        """Make ``v`` run after ``u``.
+
+        :param decider: called as ``decider(history={name: result of each source of v with a decider})`` when ``v`` could start; where
+            it answers something false, ``v`` is ignored.
+        :param decider_depth: how far a "no" reaches, ALL by default; a :class:`~tfd.deciders.Depth` or its name.
+        :raises ValueError: ``u`` or ``v`` is not in the flow, the decider cannot be called, or the depth is none or comes without a decider.
+        :raises DependencyFailure: the link would close a cycle.
+        """
+        for node, end in ((u, 'from'), (v, 'to')):
+            if node not in self._successors:
+                raise ValueError(f"Node '{node}' not found to link {end}")
+        if decider is None:
+            if decider_depth is not None:
+                raise ValueError('Decider depth requires a decider to be provided along with it')
+            self._connect(u, v)
+            return self
+        if not callable(decider):
+            raise ValueError('Decider boolean callback must be callable')
+        depth = deciders.Depth.ALL if decider_depth is None else deciders.Depth.translate(decider_depth)
+        self._connect(u, v, extra={flow.LINK_DECIDER: decider, flow.LINK_DECIDER_DEPTH: depth})
+        return self
+
+    @staticmethod
+    def _switches(kwargs: dict[str, bool]) -> tuple[bool, bool]:
+        unknown = set(kwargs) - {'resolve_requires', 'resolve_existing'}
+        if unknown:
+            raise TypeError(f'add() got unexpected arguments {sorted(unknown)}')
+        return kwargs.get('resolve_requires', True), kwargs.get('resolve_existing', True)
+
+    def _insert(self, node: flow.Node) -> None:
+        self._successors[node] = {}
+        self._predecessors[node] = {}
+        self._order.add(node)
+        for symbol in node.provides:
+            self._providers.setdefault(symbol, []).append(node)
+        for symbol in node.requires:
+            self._requirers.setdefault(symbol, []).append(node)
+
+    def _wanted_links(
+        self, node: flow.Node, requires: bool, existing: bool
+    ) -> Iterator[tuple[flow.Node, flow.Node, str]]:
+        _needed, from_retry = self._retry_symbols()
+        if requires:
+            for symbol in node.requires:
+                if symbol not in from_retry:
+                    for provider in self._providers.get(symbol, ()):
+                        self._check_one_provider(node, symbol)
+                        yield provider, node, symbol
+        if existing:
+            for symbol in node.provides:
+                for requirer in self._requirers.get(symbol, ()):
+                    if requirer is not node and symbol not in from_retry:
+                        self._check_one_provider(requirer, symbol)
+                        yield node, requirer, symbol
+
+    def _check_one_provider(self, node: flow.Node, symbol: str) -> None:
+        providers = self._providers[symbol]
+        if len(providers) > 1:
+            raise exceptions.AmbiguousDependency(
+                f"Resolution error detected when adding '{node.name}', multiple providers"
+                f" {[p.name for p in providers]} found for required symbol '{symbol}'")
+
+    def _connect(
+        self, source: flow.Node, target: flow.Node, reason: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        data = self._successors[source].get(target)
+        if data is None:
+            if not self._order.allow(source, target):
+                raise exceptions.DependencyFailure(
+                    f'No path through the node(s) in the graph produces an ordering: a link from'
+                    f' {source.name!r} to {target.name!r} in flow {self.name!r} would close a cycle')
+            data = self._successors[source][target] = {}
+            self._predecessors[target][source] = None
+        if reason is None:
+            data.update(extra or {})
+            data[flow.LINK_MANUAL] = True
+        else:
+            data.setdefault(flow.LINK_REASONS, set()).add(reason)
+
+    def _undo(self, nodes: Iterable[flow.Node], links: Iterable[tuple[flow.Node, flow.Node, str]]) -> None:
+        for source, target, symbol in links:
+            data = self._successors[source].get(target)
+            if data is not None:
+                data[flow.LINK_REASONS].discard(symbol)
+                if not data[flow.LINK_REASONS]:
+                    del data[flow.LINK_REASONS]
+                if not data:
+                    del self._successors[source][target]
+                    del self._predecessors[target][source]
+        for node in nodes:
+            for symbol in node.provides:
+                self._providers[symbol].remove(node)
+            for symbol in node.requires:
+                self._requirers[symbol].remove(node)
+            del self._successors[node], self._predecessors[node]
+            self._order.discard(node)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._selected())
+
+    def __iter__(self) -> Iterator[flow.Node]:
+        return iter(self._order.sorted(self._selected()))
+
+    def iter_links(self) -> Iterator[tuple[flow.Node, flow.Node, Mapping[str, Any]]]:
+        """Yield ``(before, after, data)``; data tells by which symbols, whether by hand, and the decider."""
+        selected = self._selected()
+        for source in selected:
+            for target, data in self._successors[source].items():
+                if target in selected:
+                    yield source, target, data
+
+    def iter_nodes(self) -> Iterator[tuple[flow.Node, Mapping[str, Any]]]:
+        """Yield what it holds, in a topological order."""
+        for node in self:
+            yield node, {}
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """Symbols that an item needs and none of those that run before it provides."""
+        required, provided = self._retry_symbols()
+        for node in self._selected():
+            for symbol in node.requires:
+                if symbol not in provided and not self._provided_before(node, symbol):
+                    required.add(symbol)
+        return frozenset(required)
+
+    def _provided_before(self, node: flow.Node, symbol: str) -> bool:
+        providers = self._providers.get(symbol)
+        if not providers:
+            return False
+        before = self._predecessors[node]
+        if any(provider in before for provider in providers):
+            return True
+        ancestors = self._ancestors(node)
+        return any(provider in ancestors for provider in providers)
+
+    def _ancestors(self, node: flow.Node) -> dict[flow.Node, None]:
+        found: dict[flow.Node, None] = {}
+        stack = [node]
+        while stack:
+            for before in self._predecessors[stack.pop()]:
+                if before not in found:
+                    found[before] = None
+                    stack.append(before)
+        return found
+
+    def _selected(self) -> Mapping[flow.Node, Any]:
+        """Return the items that take part; all of them here."""
+        return self._successors
+
+
+class TargetedFlow(Flow):
+    """A graph flow that can be told to run only what one of its items needs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._target: flow.Node | None = None
+        self._subset: dict[flow.Node, None] | None = None
+
+    def set_target(self, target_node: flow.Node) -> None:
+        """Take part only with this item and all that runs before it.
+
+        :raises ValueError: it is not in the flow.
+        """
+        if target_node not in self._successors:
+            raise ValueError(f"Node '{target_node}' not found")
+        self._target = target_node
+        self._subset = None
+
+    def reset_target(self) -> None:
+        """Take part with every item again."""
+        self._target = None
+        self._subset = None
+
+    def add(self, *nodes: flow.Node, **kwargs: bool) -> TargetedFlow:
+        """Add atoms or flows, as a graph flow does."""
+        super().add(*nodes, **kwargs)
+        self._subset = None
+        return self
+
+    def link(
+        self, u: flow.Node, v: flow.Node, decider: Decider | None = None,
+        decider_depth: deciders.Depth | str | None = None,
+    ) -> TargetedFlow:
+        """Make ``v`` run after ``u``, as a graph flow does."""
+        super().link(u, v, decider=decider, decider_depth=decider_depth)
+        self._subset = None
+        return self
+
+    def _selected(self) -> Mapping[flow.Node, Any]:
+        if self._target is None:
+            return self._successors
+        if self._subset is None:
+            ancestors = self._ancestors(self._target)
+            self._subset = {node: None for node in self._successors if node in ancestors or node is self._target}
+        return self._subset

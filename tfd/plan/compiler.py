@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns a flow into a plan, in time proportional to its atoms and links, whatever the nesting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tfd import exceptions
+from tfd import flow as flow_model
+from tfd.patterns import graph_flow
+from tfd.patterns import linear_flow
+from tfd.patterns import unordered_flow
+from tfd.plan import model
+from tfd.plan import symbols
+
+__all__ = ['compile_flow']
+
+_ROOT_SCOPE = 0
+
+
+def compile_flow(flow: Any) -> model.Plan:
+    """Return the plan of a flow.
+
+    The flow is read once and not changed; atoms are referred to, not copied.
+
+    :raises CompilationFailure: a flow or retry is used in two places, or an item is of a class that is not known.
+    :raises Duplicate: atoms have the same name.
+    """
+    build = _Build()
+    stack = [_open(build, flow, model.NOBODY, model.NOBODY, _ROOT_SCOPE)]
+    finished: _Level | None = None
+    while stack:
+        level = stack[-1]
+        if finished is not None:
+            level.attach(finished.entry, finished.exit)
+            finished = None
+        item = level.next_item()
+        if item is None:
+            finished = level.close()
+            stack.pop()
+        elif isinstance(item, flow_model.Flow):
+            stack.append(_open(build, item, level.flow, level.position, level.scope))
+        else:
+            node = build.add_atom(item, model.Kind.TASK, level.scope, level.flow, level.position)
+            level.attach(node, node)
+    return build.finish(str(flow.name))
+
+
+class _Build:
+    """The columns while they grow."""
+
+    def __init__(self) -> None:
+        self.kinds = bytearray()
+        self.atoms: list[Any] = []
+        self.successors: list[list[int]] = []
+        self.scope_of: list[int] = []
+        self.flow_of: list[int] = []
+        self.item_of: list[int] = []
+        self.flows: list[model.FlowNode] = []
+        self.scopes: list[list[int]] = [[model.NOBODY, model.NOBODY, 0, 0, 0]]
+        # Entry and exit of the target, source, decider, depth.
+        self.gates: list[tuple[int, int, int, Any, Any]] = []
+        self.by_name: dict[str, int] = {}
+        self.duplicates: dict[str, None] = {}
+        self.seen: set[int] = set()
+        # Joins that stand for a flow without atoms.
+        self.hollow: set[int] = set()
+        self.symbols = symbols.Symbols()
+        self.execute_arguments: list[tuple[model.Argument, ...]] = []
+        self.revert_arguments: list[tuple[model.Argument, ...]] = []
+
+    def add_node(self, atom: Any, kind: int, scope: int, flow: int, item: int) -> int:
+        node = len(self.atoms)
+        self.kinds.append(kind)
+        self.atoms.append(atom)
+        self.successors.append([])
+        self.scope_of.append(scope)
+        self.flow_of.append(flow)
+        self.item_of.append(item)
+        return node
+
+    def add_atom(self, atom: Any, kind: int, scope: int, flow: int, item: int) -> int:
+        node = self.add_node(atom, kind, scope, flow, item)
+        if self.by_name.setdefault(atom.name, node) != node:
+            self.duplicates[atom.name] = None
+        execute, revert = self.symbols.arguments(atom)
+        self.execute_arguments.append(execute)
+        self.revert_arguments.append(revert)
+        self.symbols.provide(node, atom.save_as, flow, item)
+        return node
+
+    def add_join(self, scope: int, flow: int, item: int) -> int:
+        self.execute_arguments.append(())
+        self.revert_arguments.append(())
+        return self.add_node(None, model.Kind.JOIN, scope, flow, item)
+
+    def finish(self, name: str) -> model.Plan:
+        if self.duplicates:
+            raise exceptions.Duplicate(f'Atoms with duplicate names found: {sorted(map(str, self.duplicates))}')
+        size = len(self.atoms)
+        self.scopes[0][3] = size - 1
+        self.scopes[0][4] = len(self.scopes) - 1
+        predecessors: list[list[int]] = [[] for _ in range(size)]
+        for node, after in enumerate(self.successors):
+            for target in after:
+                predecessors[target].append(node)
+        return model.Plan(
+            name=name, kinds=bytes(self.kinds), atoms=self.atoms,
+            successors=[tuple(after) for after in self.successors],
+            predecessors=[tuple(before) for before in predecessors],
+            scope_of=self.scope_of, scopes=[model.Scope(*scope) for scope in self.scopes],
+            flow_of=self.flow_of, flows=self.flows, item_of=self.item_of, gates=self._gates(),
+            execute_arguments=self.execute_arguments, revert_arguments=self.revert_arguments,
+            visibility=self.symbols.visibility, by_name=self.by_name)
+
+
+    def _gates(self) -> dict[int, model.Gate]:
+        """Return the deciders by the atom that they can keep from starting: each atom that a target begins with."""
+        found: dict[int, list[tuple[int, Any, Any]]] = {}
+        for entry, last, source, decider, depth in self.gates:
+            for node in self._begin_of(entry, last):
+                found.setdefault(node, []).append((source, decider, depth))
+        return {node: model.Gate(*zip(*links, strict=True)) for node, links in sorted(found.items())}
+
+    def _begin_of(self, entry: int, last: int) -> list[int]:
+        """Return the atoms between a flow's way in and its way out that nothing in between comes before."""
+        found, seen, stack = [], {entry}, [entry]
+        while stack:
+            node = stack.pop()
+            if self.kinds[node] != model.Kind.JOIN:
+                found.append(node)
+                continue
+            if node in self.hollow:
+                continue
+            for after in self.successors[node]:
+                if after <= last and after not in seen:
+                    seen.add(after)
+                    stack.append(after)
+        return sorted(found)
+
+
+def _open(build: _Build, flow: Any, parent: int, item: int, scope: int) -> _Level:
+    if id(flow) in build.seen:
+        raise exceptions.CompilationFailure(f'flow {flow.name!r} is used in more than one place')
+    build.seen.add(id(flow))
+    if isinstance(flow, graph_flow.Flow):
+        return _GraphLevel(build, flow, parent, item, scope)
+    if isinstance(flow, linear_flow.Flow):
+        return _LinearLevel(build, flow, parent, item, scope)
+    if isinstance(flow, unordered_flow.Flow):
+        return _UnorderedLevel(build, flow, parent, item, scope)
+    raise exceptions.CompilationFailure(
+        f'{flow!r} is a flow of a pattern that is not known; linear, unordered and graph flows can be compiled')
+
+
+class _Level:
+    """A flow while its items are compiled. ``entry`` and ``exit`` are its one way in and its one way out, as nodes."""
+
+    ordered = False
+
+    def __init__(self, build: _Build, flow: Any, parent: int, item: int, scope: int) -> None:
+        self.build = build
+        self.source = flow
+        self.scope = scope
+        self.position = model.NOBODY
+        self.entry = self.exit = model.NOBODY
+        self.flow = len(build.flows)
+        self._items: Iterator[Any] = iter(self._order())
+        build.flows.append(model.FlowNode(flow.name, parent, item, self.ordered, self._after()))
+        build.symbols.enter(self.flow, build.flows[self.flow])
+        self._parent_scope = scope
+        if flow.retry is not None:
+            self._open_scope(flow.retry)
+
+    def _open_scope(self, retry: Any) -> None:
+        build = self.build
+        if id(retry) in build.seen:
+            raise exceptions.CompilationFailure(f'retry {retry.name!r} is used by more than one flow')
+        build.seen.add(id(retry))
+        node = build.add_atom(retry, model.Kind.RETRY, self.scope, self.flow, model.NOBODY)
+        self.scope = len(build.scopes)
+        build.scopes.append([node, self._parent_scope, node, node, self.scope])
+        self.entry = self.exit = node
+
+    def _order(self) -> Any:
+        return self.source
+
+    def _after(self) -> dict[int, tuple[int, ...]] | None:
+        return None
+
+    def next_item(self) -> Any:
+        """Return the next atom or flow, None at the end."""
+        item = next(self._items, None)
+        if item is not None:
+            self.position += 1
+            self.build.symbols.at(self.flow, self.position)
+        return item
+
+    def attach(self, entry: int, exit_: int) -> None:
+        """Take in an item that has been compiled, as its one way in and its one way out."""
+        raise NotImplementedError
+
+    def close(self) -> _Level:
+        """Finish the flow; return this level, with its entry and exit known."""
+        build = self.build
+        if self.entry == model.NOBODY:
+            self.entry = self.exit = build.add_join(self.scope, self.flow, model.NOBODY)
+            build.hollow.add(self.entry)
+        if self.source.retry is not None:
+            scope = build.scopes[self.scope]
+            scope[3] = len(build.atoms) - 1
+            scope[4] = len(build.scopes) - 1
+        build.symbols.leave(self.flow)
+        return self
+
+
+class _LinearLevel(_Level):
+    ordered = True
+
+    def attach(self, entry: int, exit_: int) -> None:
+        if self.exit == model.NOBODY:
+            self.entry = entry
+        else:
+            self.build.successors[self.exit].append(entry)
+        self.exit = exit_
+
+
+class _UnorderedLevel(_Level):
+
+    def __init__(self, build: _Build, flow: Any, parent: int, item: int, scope: int) -> None:
+        super().__init__(build, flow, parent, item, scope)
+        self._exits: list[int] = []
+        if self.entry == model.NOBODY and len(flow) > 1:
+            self.entry = build.add_join(self.scope, self.flow, model.NOBODY)
+
+    def attach(self, entry: int, exit_: int) -> None:
+        if self.entry == model.NOBODY:
+            self.entry = entry
+        else:
+            self.build.successors[self.entry].append(entry)
+        self._exits.append(exit_)
+
+    def close(self) -> _Level:
+        self._join(self._exits)
+        return super().close()
+
+    def _join(self, exits: list[int]) -> None:
+        """Give the flow one way out."""
+        if len(exits) > 1:
+            self.exit = self.build.add_join(self.scope, self.flow, model.NOBODY)
+            for node in exits:
+                self.build.successors[node].append(self.exit)
+        elif exits:
+            self.exit = exits[0]
+
+
+class _GraphLevel(_UnorderedLevel):
+    """Items come in topological order, so that every item's sources have been compiled before it."""
+
+    def __init__(self, build: _Build, flow: Any, parent: int, item: int, scope: int) -> None:
+        self._nodes = list(flow)
+        self._numbers = {id(node): number for number, node in enumerate(self._nodes)}
+        self._links: list[list[tuple[int, Any]]] = [[] for _ in self._nodes]
+        self._sinks = set(range(len(self._nodes)))
+        for source, target, data in flow.iter_links():
+            number = self._numbers[id(source)]
+            self._links[self._numbers[id(target)]].append((number, data))
+            self._sinks.discard(number)
+        for links in self._links:
+            links.sort(key=lambda link: link[0])
+        self._ends: list[tuple[int, int]] = []
+        roots = sum(1 for links in self._links if not links)
+        _Level.__init__(self, build, flow, parent, item, scope)
+        self._exits = []
+        if self.entry == model.NOBODY and roots > 1:
+            self.entry = build.add_join(self.scope, self.flow, model.NOBODY)
+
+    def _order(self) -> Any:
+        return self._nodes
+
+    def _after(self) -> dict[int, tuple[int, ...]]:
+        return {number: tuple(source for source, _ in links) for number, links in enumerate(self._links)}
+
+    def attach(self, entry: int, exit_: int) -> None:
+        build = self.build
+        links = self._links[self.position]
+        if not links:
+            if self.entry == model.NOBODY:
+                self.entry = entry
+            else:
+                build.successors[self.entry].append(entry)
+        for number, data in links:
+            first, last = self._ends[number]
+            build.successors[last].append(entry)
+            decider = data.get(flow_model.LINK_DECIDER)
+            if decider is not None:
+                is_atom = first == last and build.item_of[first] == number and build.flow_of[first] == self.flow
+                build.gates.append(
+                    (entry, exit_, last if is_atom else model.NOBODY, decider, data[flow_model.LINK_DECIDER_DEPTH]))
+        self._ends.append((entry, exit_))
+        if self.position in self._sinks:
+            self._exits.append(exit_)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds, while a flow is compiled, which provider each argument sees first.
+
+Providers of a symbol form a list that grows towards the nearer one. Whether an entry is visible from where the compiler stands depends on
+the innermost flow that holds both: its own items are visible in a linear flow, those before the present one in a graph, none in an
+unordered flow. That flow is found by following closed flows to their parents with path compression, so a lookup costs next to nothing
+whatever the nesting; only in a graph, and only for a provider that is no direct predecessor, is there a sweep, once per provider.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfd.plan import model
+
+__all__ = ['Symbols']
+
+_NOTHING: tuple[model.Argument, ...] = ()
+
+
+class Symbols:
+    """The provisions met so far, and the place where the compiler stands."""
+
+    def __init__(self) -> None:
+        self.visibility = model.Visibility()
+        self._nearest: dict[str, int] = {}
+        self._home: list[tuple[int, int]] = []
+        self._flows: dict[int, model.FlowNode] = {}
+        self._position: dict[int, int] = {}
+        self._closed: dict[int, tuple[int, int]] = {}
+        self._reached: dict[tuple[int, int], set[int]] = {}
+        self._following: dict[int, dict[int, list[int]]] = {}
+
+    # -- moving ------------------------------------------------------------------------------------
+
+    def enter(self, flow: int, node: model.FlowNode) -> None:
+        """Stand at the begin of a flow."""
+        self._flows[flow] = node
+        self._position[flow] = model.NOBODY
+
+    def at(self, flow: int, item: int) -> None:
+        """Stand at an item of a flow that was entered."""
+        self._position[flow] = item
+
+    def leave(self, flow: int) -> None:
+        """Stand behind a flow."""
+        node = self._flows[flow]
+        self._closed[flow] = (node.parent, node.item)
+        self._following.pop(flow, None)
+
+    # -- providing and looking up --------------------------------------------------------------------
+
+    def provide(self, provider: int, save_as: dict[Any, Any], flow: int, item: int) -> None:
+        """Add what a node provides; ``item`` is NOBODY for the flow's retry, whose symbols all of the flow sees."""
+        seen = self.visibility
+        for symbol, index in save_as.items():
+            seen.provider.append(provider)
+            seen.index.append(index)
+            seen.older.append(self._nearest.get(symbol, model.NOBODY))
+            self._home.append((flow, item))
+            self._nearest[symbol] = len(seen.provider) - 1
+
+    def arguments(self, atom: Any) -> tuple[tuple[model.Argument, ...], tuple[model.Argument, ...]]:
+        """Return where an atom's arguments come from, for execute and for revert, seen from where the compiler stands."""
+        return (
+            self._bind(atom.rebind, atom.optional) if atom.rebind else _NOTHING,
+            self._bind(atom.revert_rebind, atom.revert_optional) if atom.revert_rebind else _NOTHING,
+        )
+
+    def _bind(self, rebind: dict[str, str], optional: Any) -> tuple[model.Argument, ...]:
+        nearest = self._nearest
+        bound = []
+        for name, symbol in rebind.items():
+            entry = nearest.get(symbol, model.NOBODY)
+            while entry != model.NOBODY and not self._visible(entry):
+                entry = self.visibility.older[entry]
+            bound.append(model.Argument(name, symbol, entry, symbol in optional))
+        return tuple(bound)
+
+    def _visible(self, entry: int) -> bool:
+        flow, item = self._home[entry]
+        if flow in self._closed:
+            flow, item = self._first_open(flow)
+            self._home[entry] = (flow, item)
+        if item == model.NOBODY:
+            return True
+        node = self._flows[flow]
+        if node.after is None:
+            return node.ordered
+        here = self._position[flow]
+        if item in node.after[here]:
+            return True
+        return here in self._reach(flow, item, node.after)
+
+    def _first_open(self, flow: int) -> tuple[int, int]:
+        """Return the innermost open flow around a closed one, and which of its items holds it."""
+        passed = []
+        target = self._closed[flow]
+        while target[0] in self._closed:
+            passed.append(flow)
+            flow = target[0]
+            target = self._closed[flow]
+        for one in passed:
+            self._closed[one] = target
+        return target
+
+    def _reach(self, flow: int, item: int, after: dict[int, tuple[int, ...]]) -> set[int]:
+        """Return the items of a graph that come after one of them."""
+        found = self._reached.get((flow, item))
+        if found is None:
+            following = self._following.get(flow)
+            if following is None:
+                following = self._following[flow] = {}
+                for target, sources in after.items():
+                    for source in sources:
+                        following.setdefault(source, []).append(target)
+            found = self._reached[flow, item] = set()
+            stack = [item]
+            while stack:
+                for target in following.get(stack.pop(), ()):
+                    if target not in found:
+                        found.add(target)
+                        stack.append(target)
+        return found

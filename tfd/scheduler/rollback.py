@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Undoing a scope: every atom after all that came after it, then the scope's retry again or the end.
+
+A node is *undone* once it is REVERTED, or was never begun, or needs no undoing (a join, an IGNOREd atom) and all after it is undone. An
+atom whose revert failed is never undone, so what came before it stays. Cost: the edges of what was begun, not the size of the scope.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfd import states
+from tfd.plan import model
+from tfd.scheduler.vocabulary import Code
+
+if TYPE_CHECKING:
+    from tfd.scheduler.machine import Scheduler
+
+__all__ = ['Rollback']
+
+_PENDING, _RUNNING, _SUCCESS = int(Code.PENDING), int(Code.RUNNING), int(Code.SUCCESS)
+_REVERTING, _REVERTED, _REVERT_FAILURE = int(Code.REVERTING), int(Code.REVERTED), int(Code.REVERT_FAILURE)
+_IGNORE, _RETRYING = int(Code.IGNORE), int(Code.RETRYING)
+_JOIN = int(model.Kind.JOIN)
+
+
+class Rollback:
+    """Which nodes are still to be undone, and how many must be so before each."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._plan = scheduler.plan
+        # For nodes that are to be undone: how many directly after them are not, and under which scope's verdict.
+        self._blocked: dict[int, int] = {}
+        self._scope: dict[int, int] = {}
+        self._left: dict[int, int] = {}
+        self._touched: dict[int, list[int]] = {}
+        self._controls = {scope.retry: index for index, scope in enumerate(self._plan.scopes)}
+
+    def begin(self, scope: int) -> None:
+        """Undo what was begun in a scope; its retry too unless the verdict is RETRY."""
+        touched = self._collect(scope)
+        first, last = self._plan.scopes[scope].first, self._plan.scopes[scope].last
+        live = [node for node in touched if self._is_live(node)]
+        alive = set(live)
+        for inner in [inner for inner in self._touched if scope <= inner <= self._plan.scopes[scope].inner]:
+            self._abandon(inner)
+        self._touched[scope] = touched
+        self._left[scope] = len(live)
+        free = []
+        for node in live:
+            count = sum(1 for after in self._plan.successors[node] if first <= after <= last and after in alive)
+            self._blocked[node] = count
+            self._scope[node] = scope
+            if not count:
+                free.append(node)
+        self._undo(free)
+        if not live:
+            self._scope_is_undone(scope)
+
+    def _abandon(self, scope: int) -> None:
+        """Forget the undoing of a scope that has come under another verdict."""
+        for node in self._touched.pop(scope):
+            self._blocked.pop(node, None)
+            self._scope.pop(node, None)
+        del self._left[scope]
+
+    def ended(self, node: int) -> None:
+        """Take the end of an atom that ran on while its scope was being undone."""
+        if self._blocked.get(node) == 0:
+            self._undo([node])
+
+    def clear(self, node: int) -> None:
+        """Take a node as undone."""
+        self._undone([node])
+
+    # -- the walk ----------------------------------------------------------------------------------
+
+    def _collect(self, scope: int) -> list[int]:
+        """Return the nodes of a scope that have been touched: they can be reached from its begin through touched ones."""
+        reach = self._plan.scopes[scope]
+        state, queued = self._scheduler.state, self._scheduler.queued
+        if self._scheduler.judge.verdicts[scope] == states.RETRY:
+            starts = [node for node in self._plan.successors[reach.retry] if node <= reach.last]
+        else:
+            starts = [reach.first]
+        found = dict.fromkeys(node for node in starts if state[node] or queued[node])
+        stack = list(found)
+        while stack:
+            for after in self._plan.successors[stack.pop()]:
+                if after <= reach.last and after not in found and (state[after] or queued[after]):
+                    found[after] = None
+                    stack.append(after)
+        return list(found)
+
+    def _is_live(self, node: int) -> bool:
+        return self._scheduler.state[node] != _REVERTED
+
+    def _undo(self, nodes: list[int]) -> None:
+        """Undo nodes that nothing blocks any more: at once, or in the next wave."""
+        scheduler = self._scheduler
+        state, queued, kinds = scheduler.state, scheduler.queued, self._plan.kinds
+        at_once = []
+        for node in nodes:
+            code = state[node]
+            if kinds[node] == _JOIN:
+                state[node] = _REVERTED
+                at_once.append(node)
+            elif code == _IGNORE:
+                at_once.append(node)
+            elif code in (_RUNNING, _REVERTING) and node not in scheduler.stale:
+                continue  # its end will be reported
+            elif code == _REVERT_FAILURE or queued[node]:
+                continue  # never undone; or still to run, or to be reverted already
+            else:
+                queued[node] = 1
+                scheduler.plan_next(~node)
+        if at_once:
+            self._undone(at_once)
+
+    def _undone(self, nodes: list[int]) -> None:
+        free: list[int] = []
+        finished: list[int] = []
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if self._blocked.pop(node, None) is None:
+                continue
+            scope = self._scope.pop(node)
+            self._left[scope] -= 1
+            if not self._left[scope]:
+                finished.append(scope)
+            for before in self._plan.predecessors[node]:
+                if self._scope.get(before) == scope:
+                    self._blocked[before] -= 1
+                    if not self._blocked[before]:
+                        self._pass_through(before, stack, free)
+        if free:
+            self._undo(free)
+        for scope in finished:
+            self._scope_is_undone(scope)
+
+    def _pass_through(self, node: int, stack: list[int], free: list[int]) -> None:
+        """Undo a join or an ignored atom within the same walk, so that long chains of them need no recursion."""
+        state = self._scheduler.state
+        if self._plan.kinds[node] == _JOIN:
+            state[node] = _REVERTED
+            stack.append(node)
+        elif state[node] == _IGNORE:
+            stack.append(node)
+        else:
+            free.append(node)
+
+    # -- the end of it -----------------------------------------------------------------------------
+
+    def _scope_is_undone(self, scope: int) -> None:
+        if self._scheduler.judge.verdicts[scope] == states.RETRY:
+            self._scheduler.plan_next(self._plan.scopes[scope].retry)
+
+    def reset(self, retry: int) -> bool:
+        """Make a scope that has been undone as it was before its retry first ran; that is about to run again.
+
+        :returns: False where something wider was decided meanwhile: the retry must not run.
+        """
+        scheduler, plan = self._scheduler, self._plan
+        scope = self._controls[retry]
+        if scheduler.judge.verdicts.get(scope) != states.RETRY:
+            return False
+        touched = self._touched.pop(scope)
+        del self._left[scope]
+        reach = plan.scopes[scope]
+        scheduler.judge.lift(scope)
+        scheduler.move(retry, _RETRYING)
+        for node in touched:
+            scheduler.move(node, _PENDING)
+        for node in scheduler.judge.forget_unbegun(reach.first, reach.last):
+            scheduler.move(node, _PENDING)
+        affected = {*touched, *plan.successors[retry]}
+        for node in touched:
+            affected.update(plan.successors[node])
+        inside = sorted(node for node in affected if node <= reach.last)
+        freed = scheduler.forget_answers(inside)
+        for node in freed:
+            affected.add(node)
+            affected.update(plan.successors[node])
+        scheduler.recount(sorted(affected))
+        return True

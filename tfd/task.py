@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks: atoms that do the work of a flow, and undo it."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from tfd import atom
+from tfd.types import notifier
+from tfd.types import signature
+
+__all__ = [
+    'EVENT_UPDATE_PROGRESS', 'REVERT_FLOW_FAILURES', 'REVERT_RESULT', 'FunctorTask', 'MapFunctorTask',
+    'ReduceFunctorTask', 'Task',
+]
+
+LOG = logging.getLogger(__name__)
+
+#: Arguments that the engine gives to ``revert``: what ``execute`` returned (a Failure where it raised, None where it never reported
+#: its end), and ``{atom name: Failure}`` of the failures that led to the reverting.
+REVERT_RESULT = 'result'
+REVERT_FLOW_FAILURES = 'flow_failures'
+
+#: Event of a task's notifier; its details are ``{'progress': 0.0 to 1.0}``.
+EVENT_UPDATE_PROGRESS = 'update_progress'
+
+
+class Task(atom.Atom):
+    """A unit of work that can be executed and reverted.
+
+    ``execute`` may run more than once: a process can die after the work and before its result is recorded. What it does should be
+    safe to repeat, or carry an idempotency key. ``revert`` is called for a task that executed, that failed, or that may have begun.
+
+    :param name: ``module.Class`` where it is not given. The other arguments are those of :class:`~tfd.atom.Atom`.
+    """
+
+    TASK_EVENTS: ClassVar[tuple[str, ...]] = (EVENT_UPDATE_PROGRESS,)
+    _revert_reserved = (REVERT_RESULT, REVERT_FLOW_FAILURES)
+
+    def __init__(
+        self, name: str | None = None, provides: Any = None, requires: atom.Names = None, auto_extract: bool = True,
+        rebind: atom.Rebind = None, inject: Mapping[str, Any] | None = None,
+        ignore_list: Iterable[str] | None = None, revert_rebind: atom.Rebind = None,
+        revert_requires: atom.Names = None,
+    ) -> None:
+        if name is None:
+            cls = type(self)
+            name = f'{cls.__module__}.{cls.__qualname__}'
+        super().__init__(
+            name, provides, requires, auto_extract, rebind, inject, ignore_list, revert_rebind, revert_requires)
+        self._notifier: notifier.Notifier | None = None
+
+    @property
+    def notifier(self) -> notifier.Notifier:
+        """Tells of this task's own events, :data:`EVENT_UPDATE_PROGRESS` unless ``TASK_EVENTS`` says more."""
+        if self._notifier is None:
+            self._notifier = notifier.RestrictedNotifier(self.TASK_EVENTS)
+        return self._notifier
+
+    def copy(self, retain_listeners: bool = True) -> Task:
+        """Return a shallow copy, with a notifier of its own that has the same listeners, or none."""
+        new = copy.copy(self)
+        new._notifier = None
+        if retain_listeners and self._notifier is not None:
+            new._notifier = self._notifier.copy()
+        return new
+
+    def update_progress(self, progress: float) -> None:
+        """Tell the listeners how far the task is.
+
+        :param progress: 0.0 to 1.0; what lies outside is taken as the nearer end, and logged.
+        """
+        if progress > 1.0 or progress < 0.0:
+            LOG.warning('progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
+            progress = min(max(progress, 0.0), 1.0)
+        if self._notifier is not None:
+            self._notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': progress})
+
+
+class FunctorTask(Task):
+    """A task made of a function, and of another one to revert it.
+
+    :param execute: called as the task's ``execute``.
+    :param revert: called as its ``revert``; nothing is done to revert it where it is not given.
+    :param version: the task's version.
+    :raises ValueError: ``execute`` or ``revert`` is given and cannot be called.
+    """
+
+    def __init__(
+        self, execute: Callable[..., Any], name: str | None = None, provides: Any = None,
+        requires: atom.Names = None, auto_extract: bool = True, rebind: atom.Rebind = None,
+        revert: Callable[..., Any] | None = None, version: Any = None, inject: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not callable(execute):
+            raise ValueError(f'Function to use for executing must be callable, {execute!r} is not')
+        if revert is not None and not callable(revert):
+            raise ValueError(f'Function to use for reverting must be callable, {revert!r} is not')
+        self._execute = execute
+        self._revert = revert
+        super().__init__(
+            _callable_name(execute) if name is None else name, provides=provides, requires=requires,
+            auto_extract=auto_extract, rebind=rebind, inject=inject)
+        if version is not None:
+            self.version = version
+
+    def _signatures_of_class(self) -> bool:
+        return False
+
+    def _functions(self) -> tuple[Callable[..., Any], Callable[..., Any], bool]:
+        return self._execute, self._revert or _takes_anything, False
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        return self._execute(*args, **kwargs)
+
+    def revert(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function that reverts, where there is one."""
+        if self._revert is None:
+            return None
+        return self._revert(*args, **kwargs)
+
+
+class MapFunctorTask(Task):
+    """Calls a function of one argument with each required symbol's value; provides the list of what it returned.
+
+    :raises ValueError: the function cannot be called, or does not take exactly one argument.
+    """
+
+    def __init__(
+        self, functor: Callable[[Any], Any], requires: Iterable[str], name: str | None = None, provides: Any = None,
+        auto_extract: bool = True, rebind: atom.Rebind = None, inject: Mapping[str, Any] | None = None,
+    ) -> None:
+        _check_arguments(functor, 1, 'Map')
+        self._functor = functor
+        self._requires = tuple(requires)
+        super().__init__(
+            _callable_name(functor) if name is None else name, provides=provides, requires=self._requires,
+            auto_extract=auto_extract, rebind=rebind, inject=inject)
+
+    def _signatures_of_class(self) -> bool:
+        return False
+
+    def execute(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Call the function on each value, in the order of ``requires``."""
+        return [self._functor(kwargs[name]) for name in self._requires]
+
+
+class ReduceFunctorTask(Task):
+    """Folds the required symbols' values, from the left, with a function of two arguments; provides what is left.
+
+    :raises ValueError: the function cannot be called or does not take exactly two arguments, or fewer than two symbols are required.
+    """
+
+    def __init__(
+        self, functor: Callable[[Any, Any], Any], requires: Iterable[str], name: str | None = None,
+        provides: Any = None, auto_extract: bool = True, rebind: atom.Rebind = None,
+        inject: Mapping[str, Any] | None = None,
+    ) -> None:
+        _check_arguments(functor, 2, 'Reduce')
+        self._functor = functor
+        self._requires = tuple(requires)
+        if len(self._requires) < 2:
+            raise ValueError(
+                f'{len(self._requires)} elements were provided. Requires must have at least 2 elements.')
+        super().__init__(
+            _callable_name(functor) if name is None else name, provides=provides, requires=self._requires,
+            auto_extract=auto_extract, rebind=rebind, inject=inject)
+
+    def _signatures_of_class(self) -> bool:
+        return False
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Fold the values, in the order of ``requires``."""
+        return functools.reduce(self._functor, (kwargs[name] for name in self._requires))
+
+
+def _takes_anything(*args: Any, **kwargs: Any) -> None:
+    """Stand for the revert of a function that has none."""
+
+
+def _check_arguments(functor: Callable[..., Any], count: int, what: str) -> None:
+    if not callable(functor):
+        raise ValueError(f'{what} functor must be callable, {functor!r} is not')
+    found = len(signature.read(functor).required)
+    if found != count:
+        raise ValueError(
+            f'{found} arguments were provided. {what} functor must take exactly {count} argument{"s" * (count > 1)}.')
+
+
+def _callable_name(function: Callable[..., Any]) -> str:
+    """Return ``module.qualified name`` of a function, a method, or an object that can be called."""
+    if inspect.ismethod(function):
+        owner = function.__self__ if isinstance(function.__self__, type) else type(function.__self__)
+        return f'{owner.__module__}.{owner.__qualname__}.{function.__name__}'
+    if hasattr(function, '__qualname__'):
+        return f'{function.__module__}.{function.__qualname__}'
+    return f'{type(function).__module__}.{type(function).__qualname__}'

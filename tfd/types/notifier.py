@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells those who registered for an event that it happened."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+__all__ = ['Listener', 'Notifier', 'RestrictedNotifier']
+
+LOG = logging.getLogger(__name__)
+
+Callback = Callable[..., Any]
+DetailsFilter = Callable[[dict[str, Any]], bool]
+
+
+class Listener:
+    """A callback with its extra arguments and its filter on the details."""
+
+    __slots__ = ('_args', '_callback', '_details_filter', '_kwargs')
+
+    def __init__(
+        self, callback: Callback, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None,
+        details_filter: DetailsFilter | None = None,
+    ) -> None:
+        self._callback = callback
+        self._details_filter = details_filter
+        self._args = tuple(args or ())
+        self._kwargs = dict(kwargs or {})
+
+    @property
+    def callback(self) -> Callback:
+        """What is called, as ``callback(event, *args, details=details, **kwargs)``."""
+        return self._callback
+
+    @property
+    def details_filter(self) -> DetailsFilter | None:
+        """Called with the details first; where it returns something false the callback is left alone."""
+        return self._details_filter
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Extra positional arguments."""
+        return self._args
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """Extra keyword arguments, a copy."""
+        return dict(self._kwargs)
+
+    def __call__(self, event_type: str, details: dict[str, Any]) -> None:
+        if self._details_filter is None or self._details_filter(details):
+            kwargs = dict(self._kwargs)
+            kwargs['details'] = details
+            self._callback(event_type, *self._args, **kwargs)
+
+    def is_equivalent(self, callback: Callback, details_filter: DetailsFilter | None = None) -> bool:
+        """Tell whether this listener has that callback and that filter."""
+        return self._callback == callback and self._details_filter == details_filter
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Listener):
+            return self.is_equivalent(other._callback, other._details_filter)
+        return NotImplemented
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        extra = f' using details filter {self._details_filter!r}' if self._details_filter else ''
+        return f'<Listener calling into {self._callback!r}{extra}>'
+
+
+class Notifier:
+    """Calls listeners, in the order of their registration; those of the very event first, those of ANY after them.
+
+    What a listener raises is logged and goes no further: observers cannot change what they observe.
+    """
+
+    #: Keyword arguments that a listener cannot have, because the notifier gives them.
+    RESERVED_KEYS = ('details',)
+    #: Registers for every event.
+    ANY = '*'
+    #: Events that are for those who registered for them by name only.
+    _DISALLOWED_NOTIFICATION_EVENTS = frozenset((ANY,))
+
+    def __init__(self) -> None:
+        # Replaced, never changed: notify() walks what was registered when it began, without a lock.
+        self._topics: dict[str, tuple[Listener, ...]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(listeners) for listeners in self._topics.values())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def is_registered(self, event_type: str, callback: Callback, details_filter: DetailsFilter | None = None) -> bool:
+        """Tell whether the callback with that filter is registered for the event."""
+        return any(one.is_equivalent(callback, details_filter) for one in self._topics.get(event_type, ()))
+
+    def reset(self) -> None:
+        """Forget every listener."""
+        self._topics = {}
+
+    def notify(self, event_type: str, details: dict[str, Any]) -> None:
+        """Call the listeners of the event with a copy of the details each."""
+        topics = self._topics
+        if not topics or not self.can_trigger_notification(event_type):
+            return
+        for listener in topics.get(self.ANY, ()) + topics.get(event_type, ()):
+            try:
+                listener(event_type, details.copy())
+            except Exception:
+                LOG.warning(
+                    'Failure calling listener %s to notify about event %s', listener, event_type, exc_info=True)
+
+    def register(
+        self, event_type: str, callback: Callback, args: Iterable[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None, details_filter: DetailsFilter | None = None,
+    ) -> None:
+        """Call ``callback(event_type, *args, details=…, **kwargs)`` at each such event from now on.
+
+        :raises ValueError: the callback (or the filter) cannot be called, is registered already, or the event cannot be registered for.
+        :raises KeyError: ``kwargs`` has a reserved key.
+        """
+        if not callable(callback):
+            raise ValueError(f'event callback must be callable, {callback!r} is not')
+        if details_filter is not None and not callable(details_filter):
+            raise ValueError(f'details filter must be callable, {details_filter!r} is not')
+        if not self.can_be_registered(event_type):
+            raise ValueError(f'disallowed event type {event_type!r} can not have a callback registered')
+        if self.is_registered(event_type, callback, details_filter):
+            raise ValueError(f'callback {callback!r} is already registered for {event_type!r} with that filter')
+        for key in self.RESERVED_KEYS:
+            if kwargs and key in kwargs:
+                raise KeyError(f'reserved key {key!r} not allowed in kwargs')
+        listener = Listener(callback, args, kwargs, details_filter)
+        self._topics = {**self._topics, event_type: (*self._topics.get(event_type, ()), listener)}
+
+    def deregister(self, event_type: str, callback: Callback, details_filter: DetailsFilter | None = None) -> bool:
+        """Forget a listener; tell whether it was registered."""
+        listeners = self._topics.get(event_type, ())
+        for at, listener in enumerate(listeners):
+            if listener.is_equivalent(callback, details_filter):
+                rest = listeners[:at] + listeners[at + 1:]
+                topics = {**self._topics, event_type: rest}
+                if not rest:
+                    del topics[event_type]
+                self._topics = topics
+                return True
+        return False
+
+    def deregister_event(self, event_type: str) -> int:
+        """Forget every listener of the event; return how many there were."""
+        topics = dict(self._topics)
+        gone = topics.pop(event_type, ())
+        self._topics = topics
+        return len(gone)
+
+    def copy(self) -> Notifier:
+        """Return a notifier with the same listeners."""
+        return copy.copy(self)
+
+    def listeners_iter(self) -> Iterator[tuple[str, list[Listener]]]:
+        """Yield each event with its listeners."""
+        for event_type, listeners in self._topics.items():
+            yield event_type, list(listeners)
+
+    def can_be_registered(self, event_type: str) -> bool:
+        """Tell whether listeners may register for the event."""
+        return True
+
+    def can_trigger_notification(self, event_type: str) -> bool:
+        """Tell whether the event may be notified of."""
+        return event_type not in self._DISALLOWED_NOTIFICATION_EVENTS
+
+
+class RestrictedNotifier(Notifier):
+    """A notifier of a fixed set of events.
+
+    :param watchable_events: the events.
+    :param allow_any: whether listeners may register for ANY of them.
+    """
+
+    def __init__(self, watchable_events: Iterable[str], allow_any: bool = True) -> None:
+        super().__init__()
+        self._watchable_events = frozenset(watchable_events)
+        self._allow_any = allow_any
+
+    def events_iter(self) -> Iterator[str]:
+        """Yield the events."""
+        return iter(self._watchable_events)
+
+    def can_be_registered(self, event_type: str) -> bool:
+        """Tell whether listeners may register for the event."""
+        return event_type in self._watchable_events or (self._allow_any and event_type == self.ANY)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a callable takes, as far as binding arguments to it needs to know."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ['Signature', 'read']
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Signature:
+    """Names of a callable's arguments, ``self`` left out, positional before keyword-only.
+
+    :ivar required: those without a default.
+    :ivar optional: those with one.
+    :ivar open: whether it takes any further keyword (``**kwargs``).
+    """
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    open: bool
+
+
+def read(function: Callable[..., Any], bound: bool = False) -> Signature:
+    """Return the signature of a callable.
+
+    :param bound: drop the first positional argument: the function is looked at on its class and will be called on an instance.
+    """
+    required, optional, accepts = [], [], False
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            accepts = True
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            (required if parameter.default is parameter.empty else optional).append(parameter.name)
+    if bound:
+        required = required[1:]
+    return Signature(tuple(required), tuple(optional), accepts)
