@@ -94,11 +94,11 @@ class Keeper:
                 self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """End the session, waiting ``timeout`` seconds at most, and make no other. Stopping again does nothing."""
+        """End the session, within some ``timeout`` seconds, and make no other. Stopping again does nothing."""
         self._stopping.set()
         self.wake()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout + 1.0)
+            self._thread.join(2 * timeout + 1.0)
 
     def wait_joined(self, timeout: float) -> bool:
         """Wait until there is a session; return whether there is one."""
@@ -210,9 +210,11 @@ class Keeper:
     def _leave(self, life: _Life) -> None:
         with self._changed:
             membership, self._membership = self._membership, None
-        if membership is not None:
-            membership.close()
         stopping = self._stopping.is_set()
+        if membership is not None:
+            if stopping and membership.session.lives():
+                membership.rings.drain(self._options.request_timeout)
+            membership.close()
         if life.session is not None:
             life.session.end('stopped' if stopping else 'given up')
         clients.discard(life.client, self._options.request_timeout if stopping else 0.0)

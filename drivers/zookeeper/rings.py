@@ -27,18 +27,23 @@ class Rings:
     def __init__(self, client: Any, paths: Paths) -> None:
         self._client = client
         self._paths = paths
-        self._guard = threading.Lock()
+        self._changed = threading.Condition()
         # Shard -> whether to ring again when the ring that is under way is done.
         self._under_way: dict[int, bool] = {}
 
     def ring(self, shard: int) -> None:
         """Send a ring. Does not wait."""
-        with self._guard:
+        with self._changed:
             if shard in self._under_way:
                 self._under_way[shard] = True
                 return
             self._under_way[shard] = False
         self._send(shard)
+
+    def drain(self, timeout: float) -> None:
+        """Wait, ``timeout`` seconds at most, until no ring is under way."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way, timeout)
 
     def _send(self, shard: int) -> None:
         pending = self._client.set_async(self._paths.doorbell(shard), b'')
@@ -56,9 +61,10 @@ class Rings:
         error = pending.exception
         if error is not None and not isinstance(error, requests.Exists):
             LOG.info('the ring of shard %d was lost: %r', shard, error)
-        with self._guard:
+        with self._changed:
             again = self._under_way.pop(shard)
             if again:
                 self._under_way[shard] = False
+            self._changed.notify_all()
         if again:
             self._send(shard)

@@ -16,6 +16,8 @@ class FakeCoordinatorTest(CoordinatorContract, testtools.TestCase):
     """In memory, by a fake clock."""
 
     capabilities = frozenset(Capability)
+    # Listeners are called on threads, which take real time.
+    patience = 200.0
 
     def setUp(self) -> None:
         super().setUp()
@@ -29,8 +31,7 @@ class FakeCoordinatorTest(CoordinatorContract, testtools.TestCase):
 
     def pass_time(self, seconds: float) -> None:
         self.ensemble.clock.advance(seconds)
-        # Listeners are called on threads.
-        time.sleep(0.0001)
+        time.sleep(0.0005)
 
     def end_session(self, coordinator: Coordinator) -> None:
         self.ensemble.expire(coordinator.session().incarnation)

@@ -25,7 +25,7 @@ class _SqlCoordinatorTest(CoordinatorContract):
     """What is the same for all databases."""
 
     capabilities = frozenset()
-    lease = 0.9
+    lease = 1.5
     kind: str
 
     def setUp(self) -> None:

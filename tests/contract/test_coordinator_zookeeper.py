@@ -16,7 +16,7 @@ from tfd.testing.coordinator import CoordinatorContract
 from tfd.types.clock import BootClock
 from tfd_drivers.zookeeper.coordinator import ZookeeperCoordinator
 
-_SESSION = 0.6
+_SESSION = 1.0
 
 
 class ZookeeperCoordinatorTest(CoordinatorContract, testtools.TestCase):

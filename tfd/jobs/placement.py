@@ -35,7 +35,7 @@ def _seed(member: str) -> int:
 
 
 def _weight(seed: int, shard: int) -> int:
-    """Mix a member and a shard into 64 bits (the finaliser of SplitMix64): 64,000 pairs in some 30 ms."""
+    """Mix a member and a shard into 64 bits: the finaliser of SplitMix64, some ten times cheaper than a digest."""
     mixed = (seed + (shard + 1) * 0x9E3779B97F4A7C15) & _MASK
     mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK

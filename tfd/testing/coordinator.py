@@ -31,8 +31,8 @@ class CoordinatorContract(_Base):
     """
 
     capabilities: frozenset[Capability]
-    call_limit: float = 2.0
-    patience: float = 15.0
+    call_limit: float = 5.0
+    patience: float = 30.0
     #: The clock of the coordinators under test.
     clock: Clock
 
@@ -199,7 +199,7 @@ class CoordinatorContract(_Base):
         self.cut(coordinator)
         ends = self.clock.now() + session.timeout
         self.eventually(lambda: coordinator.session() is None, 'its end')
-        self.assertLess(self.clock.now(), ends + 0.5)
+        self.assertLess(self.clock.now(), ends + 1.0)
         self.assertLess(session.deadline(), self.clock.now())
         self.heal(coordinator)
         self.eventually(lambda: self.has_new_session(coordinator, session), 'a new session')

@@ -13,8 +13,8 @@ import fixtures
 
 __all__ = ['Wire']
 
-#: Given the bytes of one read; whether to swallow them.
-Swallow = Callable[[bytes], bool]
+#: Whether these bytes, read from the server at once, are the reply that is meant.
+Matching = Callable[[bytes], bool]
 
 
 class _Pair:
@@ -46,8 +46,10 @@ class Wire(fixtures.Fixture):
         self._cut = False
         self._pairs: dict[socket.socket, _Pair] = {}
         self._orders: list[Callable[[], None]] = []
-        self._swallow_reply: Swallow | None = None
-        self.swallowed = threading.Event()
+        self._losing: Matching | None = None
+        self._holding: Matching | None = None
+        self._held: list[tuple[socket.socket, bytes]] = []
+        self.lost = threading.Event()
 
     def _setUp(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -74,10 +76,14 @@ class Wire(fixtures.Fixture):
         """Break every connection."""
         self._order(self._do_drop)
 
-    def lose_reply(self, matching: Swallow) -> None:
-        """Pass requests, but break the connection instead of passing the first reply that matches."""
-        self.swallowed.clear()
-        self._swallow_reply = matching
+    def lose_reply(self, matching: Matching) -> None:
+        """Break the connection instead of passing the first reply that matches; set ``lost`` then."""
+        self.lost.clear()
+        self._losing = matching
+
+    def hold_reply(self, matching: Matching) -> None:
+        """Cut at the first reply that matches, which passes after :meth:`heal`."""
+        self._holding = matching
 
     def _order(self, order: Callable[[], None]) -> None:
         done = threading.Event()
@@ -124,10 +130,15 @@ class Wire(fixtures.Fixture):
             return
         try:
             data = end.recv(65536)
-            if data and end is pair.server and self._swallow_reply and self._swallow_reply(data):
-                self._swallow_reply = None
+            if end is pair.server and self._losing and self._losing(data):
+                self._losing = None
+                self.lost.set()
                 data = b''
-                self.swallowed.set()
+            if end is pair.server and self._holding and self._holding(data):
+                self._holding = None
+                self._held.append((pair.client, data))
+                self._do_cut()
+                return
             if data:
                 pair.other(end).sendall(data)
         except OSError:
@@ -151,6 +162,10 @@ class Wire(fixtures.Fixture):
     def _do_heal(self) -> None:
         if self._cut:
             self._cut = False
+            for end, data in self._held:
+                with contextlib.suppress(OSError):
+                    end.sendall(data)
+            self._held.clear()
             for end in [self._listener, *self._pairs]:
                 self._selector.register(end, selectors.EVENT_READ)
 
