@@ -150,7 +150,7 @@ class SqlCoordinator:
         if self._observer:
             raise exceptions.InvalidState(f'an observer takes no locks: {name!r}')
         own = self._session
-        if own is not session or own is None or not own.lives():
+        if own is None or own is not session or not own.lives():
             raise exceptions.SessionLost(f'session {session.incarnation} has ended')
         with self._changed:
             if name in self._held or name in self._busy:
