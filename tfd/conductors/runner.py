@@ -134,7 +134,7 @@ class JobRun:
         job = self.claimed.job
         if job.attempts > self._max_attempts:
             return self._park(f'claimed {job.attempts - 1} times in a row without recording '
-                              f'anything new; {job.reason or "no reason was recorded"}')
+                              f'anything new; {job.reason or "its owners died"}')
         try:
             engine = self._load()
         except exceptions.UnknownFlow as err:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How ``tfd-conductor`` refuses to start."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from tests.unit.cmd.commands import CommandTestCase
+from tfd.cmd import conductor, exits
+from tfd.service import daemon
+
+
+class RefusalTest(CommandTestCase):
+
+    migrated = False
+
+    def setUp(self) -> None:
+        super().setUp()
+        patch = mock.patch.object(daemon, 'run', side_effect=AssertionError('it started'))
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_without_a_schema(self) -> None:
+        ended = self.call(conductor.main)
+        self.assertEqual(exits.Exit.SCHEMA, ended.status)
+        self.assertIn("tfd-conductor: the database sqlite:///", ended.err)
+
+    def test_with_a_file_that_is_not_ini(self) -> None:
+        self.deployment.file.write_text('[conductor\n')
+        ended = self.call(conductor.main)
+        self.assertEqual(exits.Exit.CONFIGURATION, ended.status)
+        self.assertIn('line 1', ended.err)
+
+    def test_with_a_value_that_cannot_be(self) -> None:
+        with self.deployment.file.open('a') as file:
+            file.write('[conductor]\nworkers = 0\n')
+        ended = self.call(conductor.main)
+        self.assertEqual(exits.Exit.CONFIGURATION, ended.status)
+        self.assertIn('[conductor] workers', ended.err)
+
+    def test_with_an_unknown_option(self) -> None:
+        self.assertEqual(exits.Exit.USAGE, self.call(conductor.main, '--unknown').status)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tfd-conductor``: the daemon; see :mod:`tfd.service` for what it does on which signal."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+
+from oslo_log import log
+
+from tfd import exceptions
+from tfd.cmd import exits
+from tfd.conf import load
+from tfd.service import daemon
+
+__all__ = ['main']
+
+_PROGRAM = 'tfd-conductor'
+_ABOUT = 'Claims jobs from the board and runs their flows, in several worker processes.'
+#: What these libraries say below WARNING is about themselves.
+_QUIET = ('kazoo.client=WARNING', 'stevedore=WARNING', 'sqlalchemy=WARNING', 'alembic=WARNING')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the daemon; return the status to end with, see :mod:`tfd.cmd.exits`."""
+    try:
+        conf = load.load(
+            sys.argv[1:] if argv is None else argv, prog=_PROGRAM, description=_ABOUT,
+            version=importlib.metadata.version('tfd'))
+        log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *_QUIET])
+        log.setup(conf, 'tfd')
+        daemon.preflight(conf)
+    except exceptions.TaskFlowException as err:
+        return exits.report(_PROGRAM, err)
+    daemon.run(conf)

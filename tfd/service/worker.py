@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One worker process of the daemon: its own session, its own database pool, one conductor."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import threading
+
+import cotyledon
+from cotyledon import types as cotyledon_types
+from oslo_config import cfg
+
+from tfd import engines, exceptions, flow
+from tfd.conductors import backoff, conductor, runner
+from tfd.conf import deployment
+from tfd.jobs import board as boards
+from tfd.jobs import claim as claims
+from tfd.jobs import factories, ports
+from tfd.persistence import base, models
+from tfd.types import clock as clocks
+
+__all__ = ['ConductorWorker']
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two lines of the log about a database that cannot be used yet.
+_SAY_AGAIN = 60.0
+
+
+class ConductorWorker(cotyledon.Service):
+    """Runs a conductor from the start of the process to SIGTERM.
+
+    Everything is made in :meth:`run`, that is after the fork.
+    """
+
+    name = 'conductor'
+
+    def __init__(self, worker_id: cotyledon_types.WorkerId, conf: cfg.ConfigOpts) -> None:
+        super().__init__(worker_id)
+        self._conf = conf
+        self._guard = threading.Lock()
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._conductor: conductor.Conductor | None = None
+
+    def run(self) -> None:
+        """Wait for the database, join the others, and conduct until :meth:`terminate`."""
+        try:
+            backend = deployment.make_backend(self._conf)
+            try:
+                if self._await(backend):
+                    self._join(backend)
+            finally:
+                backend.close()
+        finally:
+            self._ended.set()
+
+    def terminate(self) -> None:
+        """Have the conductor stop, and return when it has: the process then ends with status 0."""
+        self._stopping.set()
+        with self._guard:
+            running = self._conductor
+        if running is not None:
+            running.stop()
+        self._ended.wait()
+
+    def reload(self) -> None:
+        """Read the configuration again; what is mutable takes effect, what is not is logged."""
+        try:
+            self._conf.mutate_config_files()
+        except Exception as err:
+            LOG.error('the configuration stays as it was: %s', err)
+
+    def _await(self, backend: deployment.JobBackend) -> bool:
+        """Wait until the database can be used; tell whether it can, rather than the end has come."""
+        pauses = backoff.Backoff(random.Random(), first=0.5)
+        said = float('-inf')
+        clock = clocks.BootClock()
+        while not self._stopping.is_set():
+            try:
+                _validate(backend)
+            except (exceptions.StorageUnavailable, exceptions.IncompatibleSchema) as err:
+                if clock.now() - said >= _SAY_AGAIN:
+                    said = clock.now()
+                    LOG.warning('waiting for the database: %s', err)
+                self._stopping.wait(pauses.failed())
+            else:
+                return True
+        return False
+
+    def _join(self, backend: deployment.JobBackend) -> None:
+        coordinator = deployment.make_coordinator(self._conf, worker=str(self.worker_id))
+        try:
+            coordinator.start()
+        except exceptions.CoordinatorUnavailable as err:
+            LOG.warning('waiting for the coordinator: %s', err)
+        try:
+            self._conduct(backend, coordinator)
+        finally:
+            coordinator.stop()
+
+    def _conduct(self, backend: deployment.JobBackend, coordinator: ports.Coordinator) -> None:
+        made = make_conductor(self._conf, backend, coordinator)
+        with self._guard:
+            self._conductor = made
+            if self._stopping.is_set():
+                made.stop()
+        made.run()
+
+
+def make_conductor(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
+                   coordinator: ports.Coordinator) -> conductor.Conductor:
+    """Return the conductor of one worker, as it is configured."""
+    store = backend.jobs()
+    board = boards.JobBoard(
+        store, coordinator, max_session=max(
+            conf.coordination.max_session_timeout, conf.coordination.session_timeout))
+    flow_factories = factories.FlowFactories(conf.conductor.allow_import_paths)
+    start = functools.partial(
+        _start, board, flow_factories, functools.partial(_make_engine, conf, backend),
+        conf.conductor.max_attempts)
+    return conductor.Conductor(board, store, coordinator, start, conductor.Settings(
+        max_jobs=conf.conductor.max_jobs, poll_interval=conf.conductor.poll_interval,
+        slow_poll_interval=conf.conductor.slow_poll_interval))
+
+
+def _start(board: boards.JobBoard, flow_factories: factories.FlowFactories,
+           make_engine: runner.MakeEngine, max_attempts: int,
+           claimed: claims.ClaimedJob) -> runner.JobRun:
+    return runner.JobRun(claimed, board, flow_factories, make_engine, max_attempts)
+
+
+def _make_engine(conf: cfg.ConfigOpts, backend: base.Backend, made: flow.Flow,
+                 claimed: claims.ClaimedJob) -> runner.Engine:
+    """Return an engine for a job, which records under the job's own UUIDs and its fence."""
+    job = claimed.job
+    options = {'max_workers': conf.conductor.engine_threads}
+    engine: runner.Engine = engines.load(
+        made, store=dict(job.store), flow_detail=models.FlowDetail(made.name, job.flow_uuid),
+        book=models.LogBook(job.name, job.book_uuid), backend=backend,
+        engine=conf.conductor.engine, ownership=claimed,
+        **(options if conf.conductor.engine != 'serial' else {}))
+    return engine
+
+
+def _validate(backend: base.Backend) -> None:
+    connection = backend.get_connection()
+    try:
+        connection.validate()
+    finally:
+        connection.close()
