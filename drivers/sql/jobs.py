@@ -51,9 +51,6 @@ class SqlJobStore:
         now = self._wall()
         rows = {job.token: self._row(job, now) for job in reversed(jobs)}
         found = self._database.run(lambda connection: self._post(connection, rows))
-        for job in jobs:
-            if job.token not in found:
-                raise exceptions.Duplicate(f'a job with id {job.id!r} exists under another token than {job.token!r}')
         return [found[job.token] for job in jobs]
 
     def _row(self, job: record.NewJob, now: float) -> dict[str, Any]:
@@ -70,10 +67,15 @@ class SqlJobStore:
         # In the order of their tokens: two posters of the same jobs wait for each other and do not deadlock.
         tokens = sorted(rows)
         self._database.statements.get(
-            connection, 'post', lambda dialect: upsert(dialect, tables.jobs, ('token',), ()),
+            connection, 'post', lambda dialect: upsert(dialect, tables.jobs, (), ()),
         ).run(connection, [rows[token] for token in tokens])
         stored = connection.execute(sa.select(tables.jobs).where(tables.jobs.c.token.in_(tokens)))
-        return {job.token: job for job in self._jobs(stored)}
+        found = {job.token: job for job in self._jobs(stored)}
+        for token in tokens:
+            if token not in found:
+                raise exceptions.Duplicate(
+                    f'a job with id {rows[token]["id"]!r} exists under another token than {token!r}')
+        return found
 
     def _jobs(self, rows: Iterable[Sequence[Any]]) -> _Jobs:
         return [self._job(row) for row in rows]

@@ -67,7 +67,7 @@ def upsert(
 ) -> sa.ClauseElement:
     """Return a statement that inserts a row or, where the keys exist, gives these columns their new values.
 
-    :param keys: the columns of a unique index.
+    :param keys: the columns of a unique index; none, with no columns either, means whichever there is.
     :param columns: none of them leaves an existing row alone.
     """
     changed = list(columns)
@@ -75,12 +75,12 @@ def upsert(
     binds = {name: sa.bindparam(name, type_=table.c[name].type) for name in names}
     if dialect.name == 'mysql':
         statement = mysql.insert(table).values(binds)
-        key = next(iter(keys))
+        key = next(iter(keys), names[0])
         return statement.on_duplicate_key_update(
             {name: statement.inserted[name] for name in changed} if changed else {key: table.c[key]})
     insert: Any = sqlite.insert if dialect.name == 'sqlite' else postgresql.insert
     made = insert(table).values(binds)
     if not changed:
-        return made.on_conflict_do_nothing(index_elements=list(keys))  # type: ignore[no-any-return]
+        return made.on_conflict_do_nothing(index_elements=list(keys) or None)  # type: ignore[no-any-return]
     return made.on_conflict_do_update(  # type: ignore[no-any-return]
         index_elements=list(keys), set_={name: made.excluded[name] for name in changed})

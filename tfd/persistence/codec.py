@@ -202,7 +202,7 @@ def _class_path(kind: type, path: _Path) -> str:
 
 
 def _expand_enum(value: enum.Enum, path: _Path) -> Any:
-    if value.name is None or value.name not in type(value).__members__:
+    if value.name not in type(value).__members__:
         # A combination of flags has no name of its own.
         return _tagged('enum', _class_path(type(value), path), None, _expand(value.value, path))
     return _tagged('enum', _class_path(type(value), path), value.name)

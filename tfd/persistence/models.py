@@ -73,7 +73,7 @@ class _Detail:
     def __init__(self, name: str, uuid: str | None = None) -> None:
         self._name = name
         self._uuid = uuid
-        self.meta: dict[str, Any] | None = {}
+        self.meta: dict[str, Any] = {}
 
     @property
     def name(self) -> str:
@@ -151,7 +151,7 @@ class LogBook(_Detail):
         """Return a book with the same fields that shares its flow details with this one, or has none of them."""
         clone = copy.copy(self)
         clone._uuid = self.uuid
-        clone.meta = dict(self.meta or {})
+        clone.meta = dict(self.meta)
         clone._flows = dict(self._flows) if retain_contents else {}
         return clone
 
@@ -270,7 +270,7 @@ class FlowDetail(_Detail):
         """Return a detail with the same fields that shares its atoms with this one, or has none of them."""
         clone = copy.copy(self)
         clone._uuid = self.uuid
-        clone.meta = dict(self.meta or {})
+        clone.meta = dict(self.meta)
         clone._atoms = dict(self._atoms) if retain_contents else {}
         clone._source = self._source if retain_contents else None
         return clone
@@ -398,7 +398,7 @@ class AtomDetail(_Detail):
         """Return a detail with the same fields; its metadata is its own, what that contains is shared."""
         clone = copy.copy(self)
         clone._uuid = self.uuid
-        clone.meta = dict(self.meta or {})
+        clone.meta = dict(self.meta)
         return clone
 
     def to_dict(self) -> dict[str, Any]:

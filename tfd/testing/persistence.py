@@ -1,0 +1,657 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every persistence backend must keep. A driver's test mixes these in and says how to make a backend."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import threading
+import unittest
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tfd import exceptions, states
+from tfd.jobs import ports
+from tfd.jobs import record as jobs_record
+from tfd.persistence import base, models
+from tfd.persistence.record import (
+    AtomRecord,
+    Change,
+    DecisionRecord,
+    Entry,
+    Fence,
+    FlowRecord,
+    Settlement,
+    Snapshot,
+)
+from tfd.testing.clock import FakeClock
+from tfd.types import failure as ft
+
+__all__ = ['Colour', 'ConnectionContract', 'JournalContract', 'Volume', 'failed', 'storable_values']
+
+if TYPE_CHECKING:
+    _Base = unittest.TestCase
+else:
+    _Base = object
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """A value of a user's own type, for tests."""
+
+    name: str
+    size: int = 1
+
+
+class Colour:
+    """A value that no codec knows, for tests."""
+
+
+def failed(error: Exception | None = None) -> ft.Failure:
+    """Return a failure with a traceback."""
+    try:
+        raise error or ValueError('it went wrong')
+    except Exception:
+        return ft.Failure()
+
+
+def storable_values() -> list[Any]:
+    """Return values that come back from every backend as equals, of the same type."""
+    return [
+        None, True, 0, -1, 2 ** 70, 1.5, float('inf'), '', 'text', 'a\0b', '\ud800', 'ünï😀', [], {}, [1, [2, {'a': None}]],
+        {'a': {'b': [1]}}, (), (1, (2, 3)), {1, 2}, frozenset((1,)), {1: 'a', None: 'b', (1, 2): 'c'}, {'$': 1},
+        {'$': ['tuple', 1]}, {'a': {'$': {'$': []}}}, b'', b'\x00\xff', bytearray(b'x'),
+        datetime.datetime(2026, 2, 3, 4, 5, 6, 7), datetime.datetime(2026, 2, 3, tzinfo=datetime.UTC),
+        datetime.date(2026, 2, 3), datetime.time(1, 2, 3, 4), datetime.timedelta(-1, 2, 3), uuid.UUID(int=7),
+        decimal.Decimal('1.10'), Volume('v', 3), [Volume('v'), {'k': (Volume('w', 2), b'1')}], 'x' * 100_000,
+    ]
+
+
+class _WithBackend(_Base):
+    """A backend, with a job store whose jobs guard it.
+
+    :cvar shared: several backends can be made of one place, which outlives each of them.
+    :cvar encodes: values go through a codec that copies them and refuses some.
+    """
+
+    shared = True
+    encodes = True
+
+    def make_backend(self) -> base.Backend:
+        """Return a backend whose schema is in place; called again in the same test, another one of the same place."""
+        raise NotImplementedError
+
+    def make_jobs(self, backend: base.Backend) -> ports.JobStore:
+        """Return the job store whose claims the fences of this backend belong to."""
+        raise NotImplementedError
+
+    def setUp(self) -> None:
+        """Make an empty backend, ``self.backend``."""
+        super().setUp()
+        self.clock = FakeClock()
+        self.backend = self.make_backend()
+        self.addCleanup(self.backend.close)
+
+    def another(self) -> base.Backend:
+        """Return another backend of the same place, where there can be one; else the same."""
+        if not self.shared:
+            return self.backend
+        made = self.make_backend()
+        self.addCleanup(made.close)
+        return made
+
+
+class JournalContract(_WithBackend):
+    """Tests of :class:`tfd.persistence.base.Journal`, for a :class:`testtools.TestCase` to mix in."""
+
+    def setUp(self) -> None:
+        """Record a flow of three tasks and a retry, which no job owns."""
+        super().setUp()
+        self.journal = self.backend.journal()
+        self.flow = str(uuid.uuid4())
+        self.create()
+
+    # -- what tests are made of ------------------------------------------------------------------
+
+    def atoms(self, flow: str, count: int = 4) -> list[AtomRecord]:
+        """Return records of new atoms; the last is a retry."""
+        return [
+            AtomRecord(flow, number, str(uuid.uuid4()), f'atom-{number}', 'retry' if number == count - 1 else 'task')
+            for number in range(count)
+        ]
+
+    def create(self, flow: str | None = None, fence: Fence | None = None, **values: Any) -> None:
+        """Record a flow with atoms."""
+        flow = flow or self.flow
+        values = {'book': None, 'name': 'a-flow', 'digest': 'd1', **values}
+        self.journal.create(FlowRecord(uuid=flow, **values), self.atoms(flow), fence)
+
+    def claimed(self, job: jobs_record.Job | None = None, owner: str = 'c/1/a') -> jobs_record.Job:
+        """Return a job that was claimed: this one, or a new one."""
+        jobs = self.jobs
+        if job is None:
+            job_id = str(uuid.uuid4())
+            (job,) = jobs.post([jobs_record.NewJob(job_id, job_id, 'a job', 'a-flow')])
+        now = jobs.get(job.id)
+        candidate = jobs_record.Candidate(now.id, now.epoch, now.state, now.owner, now.flow, now.version, now.attempts)
+        return jobs.claim(candidate, owner, str(uuid.uuid4())).job
+
+    @property
+    def jobs(self) -> ports.JobStore:
+        """The job store."""
+        if not hasattr(self, '_jobs'):
+            self._jobs = self.make_jobs(self.backend)
+        return self._jobs
+
+    def load(self) -> Snapshot:
+        """Return what another backend finds of the flow."""
+        return self.another().journal().load(self.flow)
+
+    def step(self, *changes: Change, **values: Any) -> Entry:
+        """Return a step of the flow."""
+        return Entry(self.flow, changes=changes, **values)
+
+    def encoded(self, value: Any) -> Any:
+        """Return the stored form of a value."""
+        return self.journal.codec.encode(value, 'a value')
+
+    # -- creating and loading --------------------------------------------------------------------
+
+    def test_a_created_flow_is_loaded(self) -> None:
+        flow = str(uuid.uuid4())
+        meta = self.encoded({'factory': 'f'})
+        atoms = self.atoms(flow)
+        self.journal.create(FlowRecord(flow, None, 'name', 'PENDING', meta, 'd'), atoms)
+        found = self.another().journal().load(flow)
+        self.assertEqual(('name', 'PENDING', meta, 'd'), (
+            found.flow.name, found.flow.state, found.flow.meta, found.flow.digest))
+        self.assertEqual(atoms, list(found.atoms))
+        self.assertEqual([], list(found.decisions))
+        self.assertIsNotNone(found.flow.created_at)
+
+    def test_creating_again_keeps_what_was_recorded(self) -> None:
+        self.journal.append(self.step(Change(0, ('state',), ('SUCCESS',)), columns=('state',), values=('RUNNING',)))
+        before = self.load()
+        self.create(digest='d2', meta=self.encoded({'a': 1}), name='other', state='PENDING')
+        found = self.load()
+        self.assertEqual(('RUNNING', 'd2', {'a': 1}, 'a-flow'), (
+            found.flow.state, found.flow.digest, self.journal.codec.decode(found.flow.meta), found.flow.name))
+        self.assertEqual(list(before.atoms), list(found.atoms))
+
+    def test_creating_again_adds_the_atoms_that_are_new(self) -> None:
+        more = [*self.atoms(self.flow)[:3], *self.atoms(self.flow, 6)[4:]]
+        self.journal.create(FlowRecord(self.flow, None, 'a-flow'), more)
+        self.assertEqual(list(range(6)), [atom.number for atom in self.load().atoms])
+
+    def test_atoms_are_loaded_by_number_whatever_the_order_of_creation(self) -> None:
+        flow = str(uuid.uuid4())
+        self.journal.create(FlowRecord(flow, None, 'f'), self.atoms(flow, 12)[::-1])
+        self.assertEqual(list(range(12)), [atom.number for atom in self.journal.load(flow).atoms])
+
+    def test_creating_a_flow_of_a_book_makes_the_book(self) -> None:
+        book = str(uuid.uuid4())
+        self.create(flow=str(uuid.uuid4()), book=book)
+        self.create(flow=str(uuid.uuid4()), book=book)
+        self.assertEqual(2, len(self.another().get_connection().get_logbook(book)))
+
+    def test_no_such_flow_to_load(self) -> None:
+        self.assertRaises(exceptions.NotFound, self.journal.load, str(uuid.uuid4()))
+
+    def test_a_flow_of_many_atoms(self) -> None:
+        flow = str(uuid.uuid4())
+        self.journal.create(FlowRecord(flow, None, 'f'), self.atoms(flow, 3000))
+        self.assertEqual(3000, len(self.another().journal().load(flow).atoms))
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def test_a_step_records_what_it_holds_and_nothing_else(self) -> None:
+        before = self.load()
+        result = self.encoded({'id': 7})
+        self.journal.append(self.step(
+            Change(1, ('state', 'result'), ('SUCCESS', result)), Change(2, ('state',), ('RUNNING',)),
+            columns=('state',), values=('RUNNING',),
+            decisions=[DecisionRecord(self.flow, 'retry:3', 1, 'RETRY')]))
+        found = self.load()
+        self.assertEqual('RUNNING', found.flow.state)
+        self.assertEqual(before.flow.created_at, found.flow.created_at)
+        self.assertEqual([before.atoms[0], before.atoms[3]], [found.atoms[0], found.atoms[3]])
+        self.assertEqual(dataclasses.replace(before.atoms[1], state='SUCCESS', result=result), found.atoms[1])
+        self.assertEqual(dataclasses.replace(before.atoms[2], state='RUNNING'), found.atoms[2])
+        self.assertEqual([DecisionRecord(self.flow, 'retry:3', 1, 'RETRY')], list(found.decisions))
+
+    def test_a_step_may_hold_every_column(self) -> None:
+        values = {
+            'state': 'FAILURE', 'intention': 'REVERT', 'result': self.encoded(1), 'failure': self.encoded(failed()),
+            'revert_result': self.encoded([2]), 'revert_failure': self.encoded(failed()),
+            'meta': self.encoded({'p': 0.5}),
+            'version': '2.0',
+        }
+        self.journal.append(self.step(Change(0, tuple(values), tuple(values.values()))))
+        self.assertEqual(dataclasses.replace(self.atoms(self.flow)[0], uuid='', **values),
+                         dataclasses.replace(self.load().atoms[0], uuid=''))
+
+    def test_a_value_is_forgotten_by_none(self) -> None:
+        self.journal.append(self.step(Change(0, ('result',), (self.encoded(1),))))
+        self.journal.append(self.step(Change(0, ('result', 'state'), (None, 'PENDING'))))
+        self.assertIsNone(self.load().atoms[0].result)
+
+    def test_a_step_twice_is_as_once(self) -> None:
+        step = self.step(Change(0, ('state',), ('SUCCESS',)), columns=('state',), values=('SUCCESS',),
+                         decisions=[DecisionRecord(self.flow, 's', 1, 'a')])
+        self.journal.append(step)
+        once = self.load()
+        self.journal.append(step)
+        found = self.load()
+        self.assertEqual((list(once.atoms), list(once.decisions)), (list(found.atoms), list(found.decisions)))
+
+    def test_many_changes_in_one_step(self) -> None:
+        flow = str(uuid.uuid4())
+        self.journal.create(FlowRecord(flow, None, 'f'), self.atoms(flow, 500))
+        changes = [Change(number, ('state',), ('SUCCESS',)) for number in range(500)]
+        self.journal.append(Entry(flow, changes=changes[::-1]))
+        self.assertEqual({'SUCCESS'}, {atom.state for atom in self.journal.load(flow).atoms})
+
+    def test_an_empty_step(self) -> None:
+        before = self.load()
+        self.journal.append(self.step())
+        self.assertEqual(before, self.load())
+
+    def test_decisions_replace_and_remove_each_other(self) -> None:
+        for decisions in (
+            [('s', 1, 'a'), ('t', 1, 'b')], [('s', 2, 'c'), ('u', 1, 'd')], [('t', 1, ''), ('nothing', 1, '')],
+            [('S', 1, 'e')],
+        ):
+            self.journal.append(self.step(
+                decisions=[DecisionRecord(self.flow, *values) for values in decisions]))
+        found = {(d.subject, d.attempt, d.answer) for d in self.load().decisions}
+        self.assertEqual({('s', 2, 'c'), ('u', 1, 'd'), ('S', 1, 'e')}, found)
+
+    def test_the_last_of_several_decisions_on_a_subject_counts(self) -> None:
+        self.journal.append(self.step(decisions=[
+            DecisionRecord(self.flow, 's', 1, 'a'), DecisionRecord(self.flow, 's', 2, 'b')]))
+        self.assertEqual([DecisionRecord(self.flow, 's', 2, 'b')], list(self.load().decisions))
+
+    def test_long_words(self) -> None:
+        decision = DecisionRecord(self.flow, 'é' * 300, 1, 'x' * 64)
+        self.journal.append(self.step(decisions=[decision]))
+        self.assertEqual([decision], list(self.load().decisions))
+
+    def test_names_differ_by_case_and_blanks(self) -> None:
+        flow = str(uuid.uuid4())
+        names = ['a', 'A', 'a ', 'ä', 'a\u0308', '😀', 'x' * 255]
+        atoms = [AtomRecord(flow, n, str(uuid.uuid4()), name, 'task') for n, name in enumerate(names)]
+        self.journal.create(FlowRecord(flow, None, 'f'), atoms)
+        self.assertEqual(names, [atom.name for atom in self.another().journal().load(flow).atoms])
+
+    def test_a_step_of_no_such_atom_records_nothing(self) -> None:
+        before = self.load()
+        step = self.step(Change(0, ('state',), ('SUCCESS',)), Change(99, ('state',), ('SUCCESS',)))
+        self.assertRaises(exceptions.NotFound, self.journal.append, step)
+        self.assertEqual(before, self.load())
+
+    def test_a_step_of_no_such_flow(self) -> None:
+        flow = str(uuid.uuid4())
+        for values in (
+            {'changes': [Change(0, ('state',), ('SUCCESS',))]}, {'columns': ('state',), 'values': ('RUNNING',)},
+            {'decisions': [DecisionRecord(flow, 's', 1, 'a')]},
+        ):
+            self.assertRaises(exceptions.NotFound, self.journal.append, Entry(flow, **values))
+
+    def test_threads_record_steps_of_their_flows(self) -> None:
+        flows = [str(uuid.uuid4()) for _ in range(4)]
+        errors: list[BaseException] = []
+
+        def run(flow: str) -> None:
+            try:
+                self.create(flow)
+                for number in range(4):
+                    self.journal.append(Entry(flow, changes=[Change(number, ('state',), ('SUCCESS',))]))
+            except BaseException as err:
+                errors.append(err)
+
+        threads = [threading.Thread(target=run, args=(flow,)) for flow in flows]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual([], errors)
+        self.assertEqual([['SUCCESS'] * 4] * 4, [[a.state for a in self.journal.load(flow).atoms] for flow in flows])
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def test_values_come_back_as_they_were(self) -> None:
+        codec = self.journal.codec
+        for value in storable_values():
+            self.journal.append(self.step(Change(0, ('result',), (codec.encode(value, 'result'),))))
+            found = self.journal.codec.decode(self.load().atoms[0].result)
+            self.assertEqual((type(value), value), (type(found), found))
+
+    def test_a_failure_comes_back_saying_the_same(self) -> None:
+        try:
+            try:
+                raise KeyError('inner')
+            except KeyError as err:
+                raise ValueError('outer', 3) from err
+        except ValueError:
+            failure = ft.Failure()
+        self.journal.append(self.step(Change(0, ('failure',), (self.encoded(failure),))))
+        found = self.journal.codec.decode(self.load().atoms[0].failure)
+        self.assertTrue(failure.matches(found))
+        self.assertEqual(KeyError, found.causes[0].check(KeyError))
+
+    def test_a_failure_with_an_argument_that_cannot_be_stored(self) -> None:
+        failure = failed(ValueError(Colour()))
+        found = self.journal.codec.decode(self.encoded(failure))
+        self.assertEqual(ValueError, found.check(ValueError))
+        self.assertEqual(failure.exception_str, found.exception_str)
+
+    def test_a_history_comes_back(self) -> None:
+        history = [(1, {'a': failed()}), (2, {})]
+        found = self.journal.codec.decode(self.encoded(history))
+        self.assertEqual([1, 2], [value for value, _ in found])
+        self.assertTrue(history[0][1]['a'].matches(found[0][1]['a']))
+
+    def test_a_value_that_cannot_be_stored_is_named(self) -> None:
+        if not self.encodes:
+            self.skipTest('everything can be stored here')
+        with self.assertRaises(exceptions.NotStorable) as caught:
+            self.journal.codec.encode({'a': [1, (2, Colour())]}, "result of 'x'")
+        error = caught.exception
+        self.assertEqual(("result of 'x'", "$['a'][1][1]"), (error.what, error.path))
+        self.assertIn('Colour', error.type_name)
+
+    def test_what_is_stored_does_not_change_with_the_value(self) -> None:
+        if not self.encodes:
+            self.skipTest('values are stored as they are here')
+        value = {'a': [1]}
+        stored = self.encoded(value)
+        value['a'].append(2)
+        self.assertEqual({'a': [1]}, self.journal.codec.decode(stored))
+
+    # -- the fence -------------------------------------------------------------------------------
+
+    def test_a_step_under_a_fence_counts(self) -> None:
+        job = self.claimed()
+        fence = Fence(job.id, job.epoch)
+        for _ in range(2):
+            self.journal.append(self.step(Change(0, ('state',), ('SUCCESS',)), fence=fence))
+        found = self.jobs.get(job.id)
+        self.assertEqual((job.seq + 2, job.epoch, states.CLAIMED), (found.seq, found.epoch, found.state))
+
+    def test_a_zombie_records_nothing(self) -> None:
+        job = self.claimed(owner='zombie')
+        zombie = Fence(job.id, job.epoch)
+        taken = self.claimed(job, owner='owner')
+        before = self.load()
+        for values in (
+            {'changes': [Change(0, ('state',), ('SUCCESS',))]}, {'columns': ('state',), 'values': ('RUNNING',)},
+            {'decisions': [DecisionRecord(self.flow, 's', 1, 'a')]}, {},
+            {'settlement': Settlement(job.claim_id, states.COMPLETE, 'SUCCESS')},
+        ):
+            with self.assertRaises(exceptions.OwnershipLost) as caught:
+                self.journal.append(Entry(self.flow, fence=zombie, **values))
+            self.assertEqual((job.id, job.epoch), (caught.exception.job, caught.exception.epoch))
+        self.assertRaises(exceptions.OwnershipLost, self.create, flow=str(uuid.uuid4()), fence=zombie)
+        self.assertRaises(exceptions.OwnershipLost, self.create, digest='zombie', fence=zombie)
+        self.assertEqual((before, taken), (self.load(), self.jobs.get(job.id)))
+
+    def test_a_fence_of_no_such_job(self) -> None:
+        entry = self.step(Change(0, ('state',), ('SUCCESS',)), fence=Fence(str(uuid.uuid4()), 1))
+        before = self.load()
+        self.assertRaises(exceptions.OwnershipLost, self.journal.append, entry)
+        self.assertEqual(before, self.load())
+
+    def test_a_refused_step_does_not_count(self) -> None:
+        job = self.claimed()
+        entry = self.step(Change(99, ('state',), ('SUCCESS',)), fence=Fence(job.id, job.epoch))
+        self.assertRaises(exceptions.NotFound, self.journal.append, entry)
+        if self.shared:
+            self.assertEqual(job, self.jobs.get(job.id))
+
+    def test_progress_is_what_a_later_claim_need_not_do_again(self) -> None:
+        no_progress: Sequence[dict[str, Any]] = (
+            {'changes': [Change(0, ('state',), ('RUNNING',))]}, {'columns': ('state',), 'values': ('RUNNING',)}, {},
+            {'changes': [Change(0, ('state', 'result'), ('PENDING', None))]},
+            {'changes': [Change(0, ('meta',), (self.encoded({'progress': 0.1}),))]},
+        )
+        progress: Sequence[dict[str, Any]] = (
+            {'changes': [Change(0, ('state', 'result'), ('SUCCESS', self.encoded(1)))]},
+            {'changes': [Change(0, ('state',), ('SUCCESS',))]}, {'changes': [Change(0, ('state',), ('REVERTED',))]},
+            {'changes': [Change(0, ('failure',), (self.encoded(failed()),))]},
+            {'decisions': [DecisionRecord(self.flow, 's', 1, 'a')]},
+        )
+        for expected, entries in ((2, no_progress), (1, progress)):
+            for values in entries:
+                job = self.claimed()
+                self.journal.append(Entry(self.flow, fence=Fence(job.id, job.epoch), **values))
+                self.assertEqual(expected, self.claimed(job).attempts, values)
+
+    def test_creating_under_a_fence_is_no_progress(self) -> None:
+        job = self.claimed()
+        self.create(flow=str(uuid.uuid4()), fence=Fence(job.id, job.epoch))
+        self.assertEqual(job.seq + 1, self.jobs.get(job.id).seq)
+        self.assertEqual(2, self.claimed(job).attempts)
+
+    # -- settling --------------------------------------------------------------------------------
+
+    def last_step(self, job: jobs_record.Job, state: str = states.COMPLETE, **values: Any) -> Entry:
+        """Return a step that gives the job back."""
+        return self.step(
+            Change(0, ('state',), ('SUCCESS',)), fence=Fence(job.id, job.epoch), columns=('state',), values=('SUCCESS',
+                ),
+            settlement=Settlement(job.claim_id, state, **values))
+
+    def test_the_last_step_gives_the_job_back(self) -> None:
+        job = self.claimed()
+        self.journal.append(self.last_step(job, outcome='SUCCESS', reason='why'))
+        found = self.jobs.get(job.id)
+        self.assertEqual(
+            (states.COMPLETE, 'SUCCESS', 'why', '', job.claim_id, job.epoch + 1, job.seq + 1),
+            (found.state, found.outcome, found.reason, found.owner, found.claim_id, found.epoch, found.seq))
+        loaded = self.load()
+        self.assertEqual(('SUCCESS', 'SUCCESS'), (loaded.flow.state, loaded.atoms[0].state))
+
+    def test_the_last_step_again_after_a_lost_answer_is_done(self) -> None:
+        job = self.claimed()
+        last = self.last_step(job, outcome='SUCCESS')
+        self.journal.append(last)
+        settled = self.jobs.get(job.id)
+        self.journal.append(last)
+        self.assertEqual(settled, self.jobs.get(job.id))
+
+    def test_no_step_comes_after_the_last(self) -> None:
+        job = self.claimed()
+        self.journal.append(self.last_step(job))
+        entry = self.step(Change(1, ('state',), ('SUCCESS',)), fence=Fence(job.id, job.epoch))
+        self.assertRaises(exceptions.OwnershipLost, self.journal.append, entry)
+        self.assertRaises(exceptions.OwnershipLost, self.journal.append, self.last_step(job, states.UNCLAIMED))
+
+    def test_a_graceful_hand_over_does_not_count(self) -> None:
+        job = self.claimed()
+        entry = Entry(self.flow, fence=Fence(job.id, job.epoch), columns=('state',), values=('SUSPENDED',),
+                      settlement=Settlement(job.claim_id, states.UNCLAIMED, counts=False))
+        self.journal.append(entry)
+        self.assertEqual(1, self.claimed(job).attempts)
+
+
+class ConnectionContract(_WithBackend):
+    """Tests of :class:`tfd.persistence.base.Connection`, for a :class:`testtools.TestCase` to mix in."""
+
+    def setUp(self) -> None:
+        """Store a book with a flow of a task and a retry."""
+        super().setUp()
+        self.connection = self.backend.get_connection()
+        self.addCleanup(self.connection.close)
+        self.book = models.LogBook('a-book')
+        self.book.meta = {'kept': True}
+        self.flow = models.FlowDetail('a-flow', str(uuid.uuid4()))
+        self.flow.state = 'RUNNING'
+        self.flow.meta = {'factory': {'name': 'f'}}
+        self.task = models.TaskDetail('a-task', str(uuid.uuid4()))
+        self.task.put(states.FAILURE, failed())
+        self.task.version = '1.1'
+        self.task.meta = {'progress': 0.5}
+        self.retry = models.RetryDetail('a-retry', str(uuid.uuid4()))
+        self.retry.put(states.SUCCESS, 5)
+        self.retry.last_failures['a-task'] = failed()
+        self.flow.add(self.task)
+        self.flow.add(self.retry)
+        self.book.add(self.flow)
+        self.saved = self.connection.save_logbook(self.book)
+
+    def read(self) -> base.Connection:
+        """Return a connection of another backend of the same place."""
+        connection = self.another().get_connection()
+        self.addCleanup(connection.close)
+        return connection
+
+    def same_atom(self, expected: models.AtomDetail, found: models.AtomDetail | None) -> None:
+        """Check that two details say the same."""
+        assert found is not None
+        self.assertIs(type(expected), type(found))
+        self.assertEqual(expected.to_dict(), found.to_dict())
+
+    def test_a_connection_knows_its_backend(self) -> None:
+        self.assertIs(self.backend, self.connection.backend)
+
+    def test_a_usable_backend_is_valid(self) -> None:
+        self.connection.upgrade()
+        self.connection.validate()
+
+    def test_a_book_comes_back(self) -> None:
+        found = self.read().get_logbook(self.book.uuid)
+        self.assertEqual(('a-book', {'kept': True}, 1), (found.name, found.meta, len(found)))
+        assert found.created_at is not None and self.book.created_at is not None
+        self.assertAlmostEqual(0, abs((found.created_at - self.book.created_at).total_seconds()), places=3)
+        (flow,) = found
+        self.assertEqual(('a-flow', 'RUNNING', {'factory': {'name': 'f'}}, 2), (flow.name, flow.state, flow.meta,
+            len(flow)))
+        self.same_atom(self.task, flow.find(self.task.uuid))
+        self.same_atom(self.retry, flow.find(self.retry.uuid))
+
+    def test_saving_returns_the_book_as_stored(self) -> None:
+        self.assertEqual((self.book.uuid, 1), (self.saved.uuid, len(self.saved)))
+        (flow,) = self.saved
+        self.same_atom(self.task, flow.find(self.task.uuid))
+
+    def test_what_is_read_is_a_copy(self) -> None:
+        found = self.connection.get_logbook(self.book.uuid)
+        found.meta['new'] = 1
+        for flow in found:
+            for atom in flow:
+                atom.meta['progress'] = 1.0
+        again = self.connection.get_logbook(self.book.uuid)
+        self.assertEqual({'kept': True}, again.meta)
+        self.same_atom(self.task, self.connection.get_atom_details(self.task.uuid))
+
+    def test_a_lazy_book_has_no_flows(self) -> None:
+        self.assertEqual(0, len(self.connection.get_logbook(self.book.uuid, lazy=True)))
+
+    def test_a_lazy_flow_has_no_atoms(self) -> None:
+        self.assertEqual(0, len(self.connection.get_flow_details(self.flow.uuid, lazy=True)))
+        self.assertEqual(2, len(self.connection.get_flow_details(self.flow.uuid)))
+        self.assertEqual([0], [len(flow) for flow in self.connection.get_flows_for_book(self.book.uuid, lazy=True)])
+
+    def test_every_book(self) -> None:
+        other = models.LogBook('another')
+        self.connection.save_logbook(other)
+        self.assertEqual({self.book.uuid, other.uuid}, {book.uuid for book in self.read().get_logbooks()})
+        self.assertEqual({0}, {len(book) for book in self.connection.get_logbooks(lazy=True)})
+
+    def test_flows_of_a_book(self) -> None:
+        self.assertEqual([self.flow.uuid], [flow.uuid for flow in self.read().get_flows_for_book(self.book.uuid)])
+        self.assertEqual([], list(self.connection.get_flows_for_book(str(uuid.uuid4()))))
+
+    def test_atoms_of_a_flow(self) -> None:
+        found = {atom.uuid: atom for atom in self.read().get_atoms_for_flow(self.flow.uuid)}
+        self.assertEqual({self.task.uuid, self.retry.uuid}, set(found))
+        self.same_atom(self.retry, found[self.retry.uuid])
+        self.assertEqual([], list(self.connection.get_atoms_for_flow(str(uuid.uuid4()))))
+
+    def test_saving_again_merges(self) -> None:
+        book = models.LogBook('renamed', uuid=self.book.uuid)
+        book.meta = {'kept': False}
+        book.add(models.FlowDetail('second', str(uuid.uuid4())))
+        saved = self.connection.save_logbook(book)
+        found = self.read().get_logbook(self.book.uuid)
+        self.assertEqual(('a-book', {'kept': False}, 2, 2), (found.name, found.meta, len(found), len(saved)))
+
+    def test_saving_again_updates_atoms_and_adds_new_ones(self) -> None:
+        self.task.put(states.SUCCESS, [1])
+        self.flow.state = 'SUCCESS'
+        new = models.TaskDetail('new', str(uuid.uuid4()))
+        self.flow.add(new)
+        self.connection.save_logbook(self.book)
+        found = self.read().get_flow_details(self.flow.uuid)
+        self.assertEqual(('SUCCESS', 3), (found.state, len(found)))
+        self.same_atom(self.task, found.find(self.task.uuid))
+        self.same_atom(new, found.find(new.uuid))
+
+    def test_updating_a_flow(self) -> None:
+        flow = models.FlowDetail('a-flow', self.flow.uuid)
+        flow.state, flow.meta = 'SUSPENDED', {'x': (1, 2)}
+        self.connection.update_flow_details(flow)
+        found = self.read().get_flow_details(self.flow.uuid)
+        self.assertEqual(('SUSPENDED', {'x': (1, 2)}, 2), (found.state, found.meta, len(found)))
+        self.assertEqual(1, len(self.connection.get_logbook(self.book.uuid)))
+
+    def test_updating_an_atom(self) -> None:
+        self.task.put(states.SUCCESS, {'id': b'7'})
+        self.task.meta['progress'] = 1.0
+        self.connection.update_atom_details(self.task)
+        self.same_atom(self.task, self.read().get_atom_details(self.task.uuid))
+        self.retry.reset(states.PENDING)
+        self.same_atom(self.retry, self.connection.update_atom_details(self.retry))
+
+    def test_what_does_not_exist(self) -> None:
+        nothing = str(uuid.uuid4())
+        connection = self.connection
+        for call in (connection.get_logbook, connection.get_flow_details, connection.get_atom_details,
+                     connection.destroy_logbook):
+            self.assertRaises(exceptions.NotFound, call, nothing)
+        self.assertRaises(exceptions.NotFound, connection.update_flow_details, models.FlowDetail('f', nothing))
+        self.assertRaises(exceptions.NotFound, connection.update_atom_details, models.TaskDetail('t', nothing))
+
+    def test_a_destroyed_book_is_gone_with_all_that_was_in_it(self) -> None:
+        other = models.LogBook('another')
+        other.add(models.FlowDetail('f', str(uuid.uuid4())))
+        self.connection.save_logbook(other)
+        self.connection.destroy_logbook(self.book.uuid)
+        reader = self.read()
+        self.assertEqual([other.uuid], [book.uuid for book in reader.get_logbooks()])
+        self.assertRaises(exceptions.NotFound, reader.get_flow_details, self.flow.uuid)
+        self.assertRaises(exceptions.NotFound, reader.get_atom_details, self.task.uuid)
+        self.assertEqual(1, len(reader.get_logbook(other.uuid)))
+
+    def test_clearing_removes_all_that_no_job_owns(self) -> None:
+        self.connection.clear_all()
+        reader = self.read()
+        self.assertEqual([], list(reader.get_logbooks()))
+        self.assertRaises(exceptions.NotFound, reader.get_atom_details, self.task.uuid)
+
+    def test_a_value_that_cannot_be_stored_stores_nothing(self) -> None:
+        if not self.encodes:
+            self.skipTest('everything can be stored here')
+        self.task.put(states.SUCCESS, Colour())
+        self.flow.state = 'SUCCESS'
+        self.assertRaises(exceptions.NotStorable, self.connection.save_logbook, self.book)
+        self.assertEqual('RUNNING', self.read().get_flow_details(self.flow.uuid).state)
+
+    def test_the_journal_and_the_connection_see_the_same(self) -> None:
+        journal = self.backend.journal()
+        number = next(a.number for a in journal.load(self.flow.uuid).atoms if a.uuid == self.task.uuid)
+        value = journal.codec.encode([7], 'result')
+        journal.append(Entry(self.flow.uuid, changes=[Change(number, ('state', 'result', 'failure'), ('SUCCESS', value,
+            None))]))
+        found = self.connection.get_atom_details(self.task.uuid)
+        self.assertEqual(('SUCCESS', [7], None), (found.state, found.results, found.failure))
+
+    def test_saving_keeps_what_only_the_journal_knows(self) -> None:
+        journal = self.backend.journal()
+        decision = DecisionRecord(self.flow.uuid, 's', 1, 'a')
+        journal.append(Entry(self.flow.uuid, columns=('digest',), values=('d',), decisions=[decision]))
+        self.connection.save_logbook(self.book)
+        found = journal.load(self.flow.uuid)
+        self.assertEqual(('d', [decision]), (found.flow.digest, list(found.decisions)))
