@@ -130,7 +130,8 @@ class Keeper:
                 self._keep(membership)
             except (exceptions.SessionLost, exceptions.CoordinatorUnavailable) as error:
                 self.trouble = str(error)
-                LOG.warning('not joined to ZooKeeper: %s', error)
+                if not self._stopping.is_set():
+                    LOG.warning('not joined to ZooKeeper: %s', error)
             except Exception as error:
                 # Whatever it is, a new client may do better; a keeper that ends would leave the process alone for ever.
                 self.trouble = repr(error)
