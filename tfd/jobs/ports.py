@@ -110,7 +110,9 @@ class Session(Protocol):
     def deadline(self) -> float:
         """Return until when, on the coordinator's clock (``Clock.now``), this session may be believed to live.
 
-        Counted from when the last answered request was *sent*, plus the time-out. In the past once the session is known to have ended.
+        The time-out at most after the moment when a request was *sent* of which the answer shows that the coordinator
+        counts from it; while all is well, half of the time-out or more is left. In the past for ever once it has
+        passed or the session is known to have ended.
         """
 
 
@@ -136,10 +138,14 @@ class Coordinator(Protocol):
     Rules of a driver:
 
     1. A lock is held by one session at most; it ends with its session, or by :meth:`release` under that same session.
-    2. Creating and deleting a lock happens together with a check of the own member entry: a session that has ended changes nothing.
+    2. Creating and deleting a lock happens together with a check of the own member entry: a session that has ended
+       changes nothing.
     3. The outcome of a request whose answer was lost is found out by reading, never guessed.
     4. Every call returns or raises within the driver's time-out.
-    5. A session whose own deadline has passed is given up, and a new one is made in the background; :meth:`session` tells.
+    5. A session whose own deadline has passed is given up, and a new one is made in the background; :meth:`session`
+       tells.
+    6. A driver that is made as an observer (for who posts, and looks) joins no members and takes no locks:
+       ``InvalidState``.
     """
 
     @property
@@ -149,7 +155,8 @@ class Coordinator(Protocol):
     def start(self) -> None:
         """Connect, and join as a member.
 
-        :raises CoordinatorUnavailable: not connected within the driver's time-out. Trying goes on in the background until :meth:`stop`.
+        :raises CoordinatorUnavailable: not connected within the driver's time-out. Trying goes on in the background
+            until :meth:`stop`.
         """
 
     def stop(self) -> None:
@@ -169,11 +176,15 @@ class Coordinator(Protocol):
 
         :raises LockHeld: somebody else holds it.
         :raises SessionLost: the session has ended, or its end cannot be excluded.
-        :raises CoordinatorUnavailable: not answered, and the outcome could not be found out; the driver's reconciler will release it.
+        :raises CoordinatorUnavailable: not answered, and the outcome could not be found out; the driver's reconciler
+            will release it.
         """
 
     def release(self, lock: Lock) -> None:
-        """Let go of a lock; nothing happens where its session has ended. Errors are kept for the reconciler, not raised."""
+        """Let go of a lock; nothing happens where its session has ended, or it was let go of before.
+
+        Errors are kept for the driver's reconciler, not raised.
+        """
 
     def holder(self, name: str) -> str | None:
         """Return the incarnation that holds a lock, None where nobody does.
@@ -182,7 +193,10 @@ class Coordinator(Protocol):
         """
 
     def ring(self, shard: int) -> None:
-        """Wake a member that prefers this shard, where the driver can; errors are logged, not raised: a lost ring is covered by the poll."""
+        """Wake a member that prefers this shard, where the driver can.
+
+        Errors are logged, not raised: a lost ring is covered by the poll.
+        """
 
     def listen(self, listener: Callable[[Ring], None]) -> None:
         """Call ``listener`` on every ring; from a thread of the driver's, so it must not block."""
