@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import kazoo.client
+from kazoo import exceptions as kazoo_exceptions
 from kazoo.handlers import threading as kazoo_threading
 from kazoo.protocol import serialization
 
+from tfd import exceptions
 from tfd.types.clock import Clock
 from tfd_drivers.zookeeper.options import Options
 
@@ -84,7 +86,17 @@ def make_client(
     :param changed: called with each new state of kazoo's (``CONNECTED``, ``SUSPENDED``, ``LOST``).
         Neither may block: they are called in the thread that talks to the server.
     """
-    client = kazoo.client.KazooClient(
+    try:
+        client = _client(options)
+    except (kazoo_exceptions.ConfigurationError, TypeError, ValueError) as error:
+        raise exceptions.BadConfiguration('[zookeeper]', '…', f'options that kazoo takes ({error})') from error
+    _hear_handshakes(client, clock, shook)
+    client.add_listener(changed)
+    return client
+
+
+def _client(options: Options) -> Any:
+    return kazoo.client.KazooClient(
         timeout=options.session_timeout,
         handler=_Handler(options.session_timeout / 2 / options.hosts),
         default_acl=options.acl,
@@ -98,9 +110,6 @@ def make_client(
         logger=_KAZOO_LOG,
         **options.client,
     )
-    _hear_handshakes(client, clock, shook)
-    client.add_listener(changed)
-    return client
 
 
 def _hear_handshakes(client: Any, clock: Clock, shook: Callable[[Handshake], None]) -> None:

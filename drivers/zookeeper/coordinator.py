@@ -12,6 +12,7 @@ from tfd.jobs.ports import Capability, Lock, Ring, Session
 from tfd.jobs.ringing import Ringer
 from tfd.types.clock import BootClock, Clock
 from tfd_drivers.zookeeper import requests
+from tfd_drivers.zookeeper.client import make_client
 from tfd_drivers.zookeeper.keeper import Keeper
 from tfd_drivers.zookeeper.membership import Membership
 from tfd_drivers.zookeeper.options import read_options
@@ -66,15 +67,14 @@ class ZookeeperCoordinator:
         self, conf: Mapping[str, Any], *, conductor: str, worker: str, clock: Clock | None = None
     ) -> None:
         for option, name in (('conductor', conductor), ('worker', worker)):
-            if not name or '/' in name or len(name) > 200:
-                raise exceptions.BadConfiguration(
-                    option, name, "a name of 1 to 200 characters without '/'"
-                )
+            if not name or '/' in name or len(name) > 100:
+                raise exceptions.BadConfiguration(option, name, "a name of 1 to 100 characters without '/'")
         self._options = read_options(conf)
+        clock = clock or BootClock()
+        # Connects to nothing: what kazoo does not take is to be known now.
+        make_client(self._options, clock, shook=lambda _: None, changed=lambda _: None)
         self._ringer = Ringer(f'tfd-zk-ringer-{worker}')
-        self._keeper = Keeper(
-            self._options, f'{conductor}/{worker}', clock or BootClock(), self._ringer
-        )
+        self._keeper = Keeper(self._options, f'{conductor}/{worker}', clock, self._ringer)
 
     @property
     def capabilities(self) -> frozenset[Capability]:

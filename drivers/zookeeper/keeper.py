@@ -122,9 +122,10 @@ class Keeper:
     def _run(self) -> None:
         pause = _FIRST_PAUSE
         while not self._stopping.is_set():
-            life = _Life(self, self._options, self._prefix, self._clock)
             joined = False
+            life = None
             try:
+                life = _Life(self, self._options, self._prefix, self._clock)
                 membership = self._join(life)
                 joined = True
                 self._keep(membership)
@@ -137,7 +138,8 @@ class Keeper:
                 self.trouble = repr(error)
                 LOG.exception('unexpected error of the ZooKeeper driver')
             finally:
-                self._leave(life)
+                if life is not None:
+                    self._leave(life)
             if not joined:
                 self._stopping.wait(pause)
             pause = _FIRST_PAUSE if joined else min(pause * 2, _LONGEST_PAUSE)

@@ -49,6 +49,11 @@ class ReadOptionsTest(testtools.TestCase):
         self.assertNotIn('secret', repr(read_options({'auth_data': ['digest:user:secret']})))
 
     def test_names_are_checked(self) -> None:
-        for name in ('', 'a/b', 'a' * 201):
+        for name in ('', 'a/b', 'a' * 101):
             self.assertRaises(
                 exceptions.BadConfiguration, ZookeeperCoordinator, {}, conductor=name, worker='1')
+
+    def test_what_kazoo_does_not_take_is_refused_at_once(self) -> None:
+        conf = {'auth_data': 'sasl:user:password', 'sasl_options': {'mechanism': 'DIGEST-MD5'}}
+        self.assertRaises(
+            exceptions.BadConfiguration, ZookeeperCoordinator, conf, conductor='a', worker='1')
