@@ -19,7 +19,7 @@ __all__ = ['main']
 _PROGRAM = 'tfd-conductor'
 _ABOUT = 'Claims jobs from the board and runs their flows, in several worker processes.'
 #: What these libraries say below WARNING is about themselves.
-_QUIET = ('kazoo.client=WARNING', 'stevedore=WARNING', 'sqlalchemy=WARNING', 'alembic=WARNING')
+_QUIET = ('tfd_drivers.zookeeper.client.kazoo=WARNING', 'stevedore=WARNING', 'sqlalchemy=WARNING', 'alembic=WARNING')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

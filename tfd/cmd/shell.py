@@ -51,7 +51,7 @@ class Shell(app.App):
     def configure_logging(self) -> None:
         """Send warnings, and with -v more, to standard error."""
         super().configure_logging()
-        for name in ('kazoo.client', 'stevedore', 'alembic', 'sqlalchemy', 'cliff'):
+        for name in ('tfd_drivers.zookeeper.client.kazoo', 'stevedore', 'alembic', 'sqlalchemy', 'cliff'):
             logging.getLogger(name).setLevel(logging.WARNING)
 
 

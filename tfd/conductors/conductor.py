@@ -133,23 +133,31 @@ class Conductor:
 
     def _turn(self, pool: concurrent.futures.Executor) -> float:
         """Do what there is to do now; return after how many seconds to look again unless woken."""
+        # Nothing is logged inside an except block: oslo.log would add the error's text to the line.
+        caught: Exception | None = None
         try:
-            if self._coordinator.session() is None:
-                raise exceptions.SessionLost('the coordinator has no session for this process now')
-            self._reconcile()
-            while not self._stopping.is_set() and self._fill_one(pool):
-                pass
-        except (exceptions.SessionLost, exceptions.CoordinatorUnavailable) as err:
-            return self._trouble('coordinator', err)
-        except exceptions.StorageUnavailable as err:
+            self._work(pool)
+        except Exception as err:
+            caught = err
+        if caught is None:
+            self._well()
+            return self._finder.due_in() if self._room() else self._pause
+        if isinstance(caught, (exceptions.SessionLost, exceptions.CoordinatorUnavailable)):
+            return self._trouble('coordinator', caught)
+        if isinstance(caught, exceptions.StorageUnavailable):
+            # A ring does not cut this pause short.
             self._reconcile_at = self._clock.now()
-            self._stopping.wait(self._trouble('database', err))
+            self._stopping.wait(self._trouble('database', caught))
             return 0.0
-        except Exception:
-            LOG.exception('unexpected error; the conductor goes on')
-            return self._backoff.failed()
-        self._well()
-        return self._finder.due_in() if self._room() else self._pause
+        LOG.error('unexpected error; the conductor goes on', exc_info=caught)
+        return self._backoff.failed()
+
+    def _work(self, pool: concurrent.futures.Executor) -> None:
+        if self._coordinator.session() is None:
+            raise exceptions.SessionLost('this process has no session now')
+        self._reconcile()
+        while not self._stopping.is_set() and self._fill_one(pool):
+            pass
 
     def _room(self) -> int:
         with self._guard:

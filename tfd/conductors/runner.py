@@ -116,41 +116,54 @@ class JobRun:
 
     def __call__(self) -> Verdict:
         """Run the job to its end here."""
+        # Nothing is logged inside an except block: oslo.log would add the error's text to the line.
+        caught: BaseException | None = None
+        verdict = Verdict.LEFT
         try:
-            return self._run()
-        except exceptions.OwnershipLost as err:
-            LOG.warning('lost %s owner=%s: %s', self._ids(), self.claimed.job.owner, err.why)
-            return Verdict.LOST
-        except _NOT_THE_JOBS_FAULT as err:
-            LOG.warning('left %s: %s', self._ids(), err)
-            return Verdict.LEFT
-        except BaseException:
-            LOG.exception('left %s: unexpected error', self._ids())
-            return Verdict.LEFT
-        finally:
-            self._release()
+            verdict = self._run()
+        except BaseException as err:
+            caught = err
+        if isinstance(caught, exceptions.OwnershipLost):
+            LOG.warning('lost %s owner=%s: %s', self._ids(), self.claimed.job.owner, caught.why)
+            verdict = Verdict.LOST
+        elif isinstance(caught, _NOT_THE_JOBS_FAULT):
+            LOG.warning('left %s: %s', self._ids(), caught)
+        elif caught is not None:
+            LOG.error('left %s: unexpected error', self._ids(), exc_info=caught)
+        self._release()
+        return verdict
 
     def _run(self) -> Verdict:
         job = self.claimed.job
         if job.attempts > self._max_attempts:
             return self._park(f'claimed {job.attempts - 1} times in a row without recording '
                               f'anything new; {job.reason or "its owners died"}')
-        try:
-            engine = self._load()
-        except exceptions.UnknownFlow as err:
-            return self._give_back(_reason(err))
-        except (exceptions.OwnershipLost, *_NOT_THE_JOBS_FAULT):
-            raise
-        except Exception as err:
-            if isinstance(getattr(err, 'cause', None) or err, _MAYBE_THIS_HOSTS_FAULT):
-                return self._give_back(_reason(err))
-            return self._park(_reason(err), err)
+        engine, trouble = self._try_to_load()
+        if engine is None:
+            return self._refuse(trouble)
         with self._guard:
             self._engine = engine
             suspending = self._suspending
         if suspending:
             return self._give_back('handed over', counts=False)
         return self._execute(engine)
+
+    def _try_to_load(self) -> tuple[Engine | None, Exception | None]:
+        """Return the engine, or what is wrong with the job."""
+        try:
+            return self._load(), None
+        except (exceptions.OwnershipLost, *_NOT_THE_JOBS_FAULT):
+            raise
+        except Exception as err:
+            return None, err
+
+    def _refuse(self, trouble: Exception | None) -> Verdict:
+        """Park a job that cannot be loaded anywhere; leave one to others that may be here alone."""
+        reason = _reason(trouble)
+        cause = getattr(trouble, 'cause', None) or trouble
+        if isinstance(cause, (exceptions.UnknownFlow, *_MAYBE_THIS_HOSTS_FAULT)):
+            return self._give_back(reason)
+        return self._park(reason)
 
     def _load(self) -> Engine:
         """Make the flow and its engine, with everything that was recorded before."""
@@ -166,6 +179,7 @@ class JobRun:
 
     def _execute(self, engine: Engine) -> Verdict:
         """Run the engine, which settles the job in its last transaction."""
+        broken: Exception | None = None
         try:
             engine.run()
         except (exceptions.OwnershipLost, *_NOT_THE_JOBS_FAULT):
@@ -175,11 +189,12 @@ class JobRun:
             # tells: it does nothing where it was done, and raises where the job is not ours.
             self._board.confirm(self.claimed)
         except Exception as err:
-            if self.claimed.given is None:
-                LOG.exception('%s: the engine stopped without settling the job', self._ids())
-                return self._give_back(f'the engine stopped: {_reason(err)}')
+            # That of a task, once its flow is reverted; or the engine's own.
+            broken = err
         if self.claimed.given is None:
-            return self._give_back('the engine ended without settling the job')
+            LOG.error('%s: the engine stopped without settling the job', self._ids(),
+                      exc_info=broken)
+            return self._give_back(f'the engine stopped: {_reason(broken)}')
         self._tell()
         return Verdict.SETTLED
 
@@ -194,9 +209,10 @@ class JobRun:
         else:
             LOG.info('handed over %s: %s', self._ids(), given.reason)
 
-    def _park(self, reason: str, err: BaseException | None = None) -> Verdict:
+    def _park(self, reason: str) -> Verdict:
         self._board.park(self.claimed, reason)
-        LOG.error('parked %s: %s', self._ids(), type(err).__name__ if err else reason)
+        LOG.error('parked %s attempt=%d: %s', self._ids(), self.claimed.job.attempts,
+                  reason.partition(':')[0])
         return Verdict.SETTLED
 
     def _give_back(self, reason: str, counts: bool = True) -> Verdict:
@@ -209,13 +225,15 @@ class JobRun:
         try:
             self._board.let_go(self.claimed)
         except Exception:
-            LOG.exception('%s: its lock could not be released', self._ids())
+            LOG.exception('the lock could not be released: %s', self._ids())
 
     def _ids(self) -> str:
         job = self.claimed.job
         return f'job={job.id} flow={job.flow} epoch={job.epoch}'
 
 
-def _reason(err: BaseException) -> str:
+def _reason(err: BaseException | None) -> str:
     """Return an error as one line that begins with its type."""
+    if err is None:
+        return 'without an error'
     return f'{type(err).__name__}: {err}'[:claims.REASON]
