@@ -81,13 +81,15 @@ class Database:
         if self._writers is not None:
             self._writers.close()
 
-    def run(self, work: Callable[[sa.Connection], T], writing: bool = True) -> T:
+    def run(self, work: Callable[[sa.Connection], T], writing: bool = True, wait: bool = True) -> T:
         """Run ``work`` in one transaction at READ COMMITTED, and return what it returned once that is committed.
 
         A transaction that lost against another (deadlock, serialisation, also at COMMIT) is run again within a
         budget, one whose connection broke is run again once, on a new one. The first may have been committed:
         ``work`` must be such that twice does what once does, or find out.
 
+        :param writing: False where ``work`` changes nothing.
+        :param wait: False to be told at the first lock that another transaction kept for longer than the limit.
         :raises StorageUnavailable: the database cannot be reached, is too busy, or the budget is used up; it may have
             been committed.
         :raises IncompatibleSchema: a table is missing.
@@ -105,7 +107,7 @@ class Database:
                 again = attempt < _TRIES and time.monotonic() < deadline
                 if verdict is errors.Verdict.RECONNECT and again and not reconnected:
                     reconnected = True
-                elif verdict is errors.Verdict.RETRY and again:
+                elif again and (verdict is errors.Verdict.RETRY or (verdict is errors.Verdict.LOCKED and wait)):
                     time.sleep(random.uniform(0.0, min(0.2, 0.005 * 2 ** attempt)))
                 else:
                     raise errors.translated(err, verdict, self.place, REVISION) from err
@@ -127,10 +129,14 @@ class Database:
 
     @contextlib.contextmanager
     def _transaction(self, writing: bool) -> Iterator[sa.Connection]:
-        with self._queue(writing):
-            engine = self._writing_engine if writing else self.engine
-            with engine.connect() as connection, connection.begin():
-                yield connection
+        engine = self._writing_engine if writing else self.engine
+        with self._queue(writing), engine.connect() as connection:
+            try:
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                _abandon(connection)
+                raise
 
     def _queue(self, writing: bool) -> contextlib.AbstractContextManager[None]:
         if self._writers is None or not (writing or self._alone):
@@ -165,6 +171,16 @@ class Database:
                 yield connection
         except (sa.exc.SQLAlchemyError, self._client_error) as err:
             raise errors.translated(err, errors.judge(err), self.place, REVISION) from err
+
+
+def _abandon(connection: sa.Connection) -> None:
+    """End a transaction that failed: where its commit did, SQLAlchemy takes it for ended, and it may not be."""
+    if connection.closed or connection.invalidated:
+        return
+    try:
+        connection.connection.rollback()
+    except Exception:
+        connection.invalidate()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -18,6 +18,9 @@ class Verdict(enum.Enum):
 
     #: The transaction lost against another one: the same again, at once.
     RETRY = 'retry'
+    #: Another transaction keeps a lock for longer than the limit: it may be a deadlock that was not recognized in time
+    #: (PostgreSQL looks after a second), or somebody who is stopped.
+    LOCKED = 'locked'
     #: The connection is gone: the same again on a new one, once.
     RECONNECT = 'reconnect'
     #: It may work later.
@@ -34,7 +37,7 @@ class Verdict(enum.Enum):
 _MYSQL = {
     1213: Verdict.RETRY,  # deadlock; on Galera a lost certification, also at COMMIT
     1020: Verdict.RETRY,  # record has changed since last read (MariaDB, snapshot isolation)
-    1205: Verdict.UNAVAILABLE,  # lock wait timeout
+    1205: Verdict.LOCKED,  # lock wait timeout
     1969: Verdict.UNAVAILABLE, 3024: Verdict.UNAVAILABLE, 1317: Verdict.UNAVAILABLE,  # statement timeout, interrupted
     1040: Verdict.UNAVAILABLE, 1203: Verdict.UNAVAILABLE, 1226: Verdict.UNAVAILABLE,  # too many connections
     1053: Verdict.UNAVAILABLE, 1047: Verdict.UNAVAILABLE, 1180: Verdict.UNAVAILABLE,  # shutdown, Galera not ready
@@ -50,7 +53,7 @@ _MYSQL = {
 #: SQLSTATE, whole or its first two characters.
 _POSTGRESQL = {
     '40001': Verdict.RETRY, '40P01': Verdict.RETRY,
-    '55P03': Verdict.UNAVAILABLE, '57014': Verdict.UNAVAILABLE, '57P03': Verdict.UNAVAILABLE,
+    '55P03': Verdict.LOCKED, '57014': Verdict.UNAVAILABLE, '57P03': Verdict.UNAVAILABLE,
     '25006': Verdict.UNAVAILABLE,  # read only, as in a failover
     '53': Verdict.UNAVAILABLE,  # resources, disk full, too many connections
     '57P01': Verdict.RECONNECT, '57P02': Verdict.RECONNECT, '57P05': Verdict.RECONNECT, '25P03': Verdict.RECONNECT,

@@ -146,7 +146,8 @@ class SqlJobStore:
                 _check_claimed(found, candidate, claim_id)
             return found or ()
 
-        return record.Claim(self._job(self._database.run(write)))
+        # Who keeps the row may be the stopped owner: the caller knows what to do about that.
+        return record.Claim(self._job(self._database.run(write, wait=False)))
 
     def settle(self, fence: Fence, settlement: Settlement) -> None:
         """Give a job back outside of an engine's last step."""

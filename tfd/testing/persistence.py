@@ -60,9 +60,10 @@ def failed(error: Exception | None = None) -> ft.Failure:
 def storable_values() -> list[Any]:
     """Return values that come back from every backend as equals, of the same type."""
     return [
-        None, True, 0, -1, 2 ** 70, 1.5, float('inf'), '', 'text', 'a\0b', '\ud800', 'ünï😀', [], {}, [1, [2, {'a': None}]],
-        {'a': {'b': [1]}}, (), (1, (2, 3)), {1, 2}, frozenset((1,)), {1: 'a', None: 'b', (1, 2): 'c'}, {'$': 1},
-        {'$': ['tuple', 1]}, {'a': {'$': {'$': []}}}, b'', b'\x00\xff', bytearray(b'x'),
+        None, True, 0, -1, 2 ** 70, 1.5, float('inf'), '', 'text', 'a\0b', '\ud800', 'ünï😀', [], {},
+        [1, [2, {'a': None}]], {'a': {'b': [1]}}, (), (1, (2, 3)), {1, 2}, frozenset((1,)),
+        {1: 'a', None: 'b', (1, 2): 'c'},
+        {'$': 1}, {'$': ['tuple', 1]}, {'a': {'$': {'$': []}}}, b'', b'\x00\xff', bytearray(b'x'),
         datetime.datetime(2026, 2, 3, 4, 5, 6, 7), datetime.datetime(2026, 2, 3, tzinfo=datetime.UTC),
         datetime.date(2026, 2, 3), datetime.time(1, 2, 3, 4), datetime.timedelta(-1, 2, 3), uuid.UUID(int=7),
         decimal.Decimal('1.10'), Volume('v', 3), [Volume('v'), {'k': (Volume('w', 2), b'1')}], 'x' * 100_000,
