@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import functools
 import inspect
@@ -15,7 +16,7 @@ from tfd.types import notifier
 from tfd.types import signature
 
 __all__ = [
-    'EVENT_UPDATE_PROGRESS', 'REVERT_FLOW_FAILURES', 'REVERT_RESULT', 'FunctorTask', 'MapFunctorTask',
+    'EVENT_UPDATE_PROGRESS', 'PROGRESS_SINK', 'REVERT_FLOW_FAILURES', 'REVERT_RESULT', 'FunctorTask', 'MapFunctorTask',
     'ReduceFunctorTask', 'Task',
 ]
 
@@ -28,6 +29,10 @@ REVERT_FLOW_FAILURES = 'flow_failures'
 
 #: Event of a task's notifier; its details are ``{'progress': 0.0 to 1.0}``.
 EVENT_UPDATE_PROGRESS = 'update_progress'
+
+#: Set by whoever runs a task, in the context of the call: told of ``(task, progress)`` beside the task's own listeners.
+PROGRESS_SINK: contextvars.ContextVar[Callable[[Any, float], None] | None] = contextvars.ContextVar(
+    'tfd_progress_sink', default=None)
 
 
 class Task(atom.Atom):
@@ -78,6 +83,9 @@ class Task(atom.Atom):
         if progress > 1.0 or progress < 0.0:
             LOG.warning('progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
             progress = min(max(progress, 0.0), 1.0)
+        sink = PROGRESS_SINK.get()
+        if sink is not None:
+            sink(self, progress)
         if self._notifier is not None:
             self._notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': progress})
 

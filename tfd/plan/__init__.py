@@ -3,8 +3,9 @@
 
 from tfd.plan.compiler import compile_flow
 from tfd.plan.model import Gate
+from tfd.plan.model import NOBODY
 from tfd.plan.model import Kind
 from tfd.plan.model import Plan
 from tfd.plan.model import Scope
 
-__all__ = ['Gate', 'Kind', 'Plan', 'Scope', 'compile_flow']
+__all__ = ['NOBODY', 'Gate', 'Kind', 'Plan', 'Scope', 'compile_flow']

@@ -67,6 +67,7 @@ class _Build:
         # Joins that stand for a flow without atoms.
         self.hollow: set[int] = set()
         self.symbols = symbols.Symbols()
+        self.unprovided: list[tuple[int, str, str]] = []
         self.execute_arguments: list[tuple[model.Argument, ...]] = []
         self.revert_arguments: list[tuple[model.Argument, ...]] = []
 
@@ -87,6 +88,10 @@ class _Build:
         execute, revert = self.symbols.arguments(atom)
         self.execute_arguments.append(execute)
         self.revert_arguments.append(revert)
+        for method, arguments in (('execute', execute), ('revert', revert)):
+            for argument in arguments:
+                if argument.entry == model.NOBODY and not argument.optional:
+                    self.unprovided.append((node, method, argument.symbol))
         self.symbols.provide(node, atom.save_as, flow, item)
         return node
 
@@ -112,7 +117,7 @@ class _Build:
             scope_of=self.scope_of, scopes=[model.Scope(*scope) for scope in self.scopes],
             flow_of=self.flow_of, flows=self.flows, item_of=self.item_of, gates=self._gates(),
             execute_arguments=self.execute_arguments, revert_arguments=self.revert_arguments,
-            visibility=self.symbols.visibility, by_name=self.by_name)
+            visibility=self.symbols.visibility, by_name=self.by_name, unprovided=self.unprovided)
 
 
     def _gates(self) -> dict[int, model.Gate]:

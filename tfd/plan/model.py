@@ -110,6 +110,7 @@ class Plan:
     :ivar scope_of: the innermost scope that decides about the node's failure: for a retry the scope around its own.
     :ivar flow_of: the flow that the node stands in directly, an index into ``flows``; for a retry the flow that it controls.
     :ivar gates: deciders by target node.
+    :ivar unprovided: ``(node, method, symbol)`` of what an atom needs and nothing that it can see provides.
     :ivar execute_arguments, revert_arguments: an empty tuple where nothing is to be looked up.
     """
 
@@ -128,6 +129,7 @@ class Plan:
     revert_arguments: Sequence[tuple[Argument, ...]]
     visibility: Visibility
     by_name: dict[str, int]
+    unprovided: Sequence[tuple[int, str, str]]
 
     def __len__(self) -> int:
         return len(self.kinds)

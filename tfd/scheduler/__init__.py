@@ -8,6 +8,7 @@ from tfd.scheduler.vocabulary import Asked
 from tfd.scheduler.vocabulary import Code
 from tfd.scheduler.vocabulary import Decide
 from tfd.scheduler.vocabulary import Decided
+from tfd.scheduler.vocabulary import Event
 from tfd.scheduler.vocabulary import Execute
 from tfd.scheduler.vocabulary import Executed
 from tfd.scheduler.vocabulary import Gated
@@ -22,6 +23,6 @@ from tfd.scheduler.vocabulary import Step
 from tfd.scheduler.vocabulary import Suspended
 
 __all__ = [
-    'Answered', 'Ask', 'Asked', 'Code', 'Decide', 'Decided', 'Execute', 'Executed', 'Gated', 'Judged', 'Moved', 'Options',
+    'Answered', 'Ask', 'Asked', 'Code', 'Decide', 'Decided', 'Event', 'Execute', 'Executed', 'Gated', 'Judged', 'Moved', 'Options',
     'Progress', 'Resolved', 'Revert', 'Reverted', 'Scheduler', 'Step', 'Suspended',
 ]

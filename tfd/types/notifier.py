@@ -93,7 +93,8 @@ class Notifier:
         return sum(len(listeners) for listeners in self._topics.values())
 
     def __bool__(self) -> bool:
-        return True
+        """Tell whether anybody listens."""
+        return bool(self._topics)
 
     def is_registered(self, event_type: str, callback: Callback, details_filter: DetailsFilter | None = None) -> bool:
         """Tell whether the callback with that filter is registered for the event."""

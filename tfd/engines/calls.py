@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls into user code: what it returns, or a Failure. Nothing here knows of plans, storage or threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfd import atom as atoms
+from tfd import task as tasks
+from tfd.types import failure as ft
+
+__all__ = ['PROGRESS', 'execute', 'has_revert', 'in_context', 'revert']
+
+#: Told of the progress of the task that runs in this context: ``sink(task, progress)``.
+PROGRESS = tasks.PROGRESS_SINK
+
+_Atom = atoms.Atom
+
+
+def has_revert(atom: Any) -> bool:
+    """Tell whether an atom has something to do when it is reverted."""
+    cls = type(atom)
+    return not (cls.revert is _Atom.revert and cls.pre_revert is _Atom.pre_revert
+                and cls.post_revert is _Atom.post_revert)
+
+
+def execute(atom: Any, arguments: Mapping[str, Any]) -> Any:
+    """Return what ``execute`` returned, or the Failure that it, or what goes before and after it, ended with.
+
+    ``post_execute`` runs whatever came before; what it raises is a failure too, unless there is one already.
+
+    :raises BaseException: what is no Exception, as KeyboardInterrupt, goes through.
+    """
+    cls = type(atom)
+    if cls.pre_execute is _Atom.pre_execute and cls.post_execute is _Atom.post_execute:
+        try:
+            return atom.execute(**arguments)
+        except Exception:
+            return ft.Failure()
+    return _surrounded(atom.pre_execute, atom.execute, atom.post_execute, arguments)
+
+
+def revert(atom: Any, arguments: Mapping[str, Any]) -> Any:
+    """Return what ``revert`` returned, or the Failure that it, or what goes before and after it, ended with.
+
+    :raises BaseException: what is no Exception, as KeyboardInterrupt, goes through.
+    """
+    return _surrounded(atom.pre_revert, atom.revert, atom.post_revert, arguments)
+
+
+def _surrounded(
+    before: Callable[[], Any], call: Callable[..., Any], after: Callable[[], Any], arguments: Mapping[str, Any]
+) -> Any:
+    try:
+        before()
+        outcome = call(**arguments)
+    except Exception:
+        outcome = ft.Failure()
+    try:
+        after()
+    except Exception:
+        if not isinstance(outcome, ft.Failure):
+            outcome = ft.Failure()
+    return outcome
+
+
+def in_context(sink: Callable[[Any, float], None], call: Callable[..., Any], *args: Any) -> Any:
+    """Call with a sink for progress."""
+    token = PROGRESS.set(sink)
+    try:
+        return call(*args)
+    finally:
+        PROGRESS.reset(token)
+

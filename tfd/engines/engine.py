@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shell around the scheduler: records its steps, performs its commands, tells who listens. In that order.
+
+A run is a loop: the scheduler answers events with a step; the step is recorded in one transaction; its commands are performed; what they
+came to are the next events. Whether commands are performed one by one or handed to an executor is what engines differ in.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import tenacity
+
+from tfd import deciders, exceptions, states
+from tfd import plan as planning
+from tfd import retry as retries
+from tfd import scheduler as machine
+from tfd.engines import base, calls, publishing
+from tfd.persistence import base as persistence
+from tfd.persistence import models
+from tfd.plan import Kind, Plan
+from tfd.scheduler import Answered, Ask, Code, Decide, Decided, Event, Execute, Executed, Revert, Reverted, Step
+from tfd.storage import Storage
+from tfd.types import failure as ft
+
+__all__ = ['ActionEngine', 'SerialEngine']
+
+_EXECUTION = frozenset((
+    'defer_reverts', 'never_resolve', 'ownership', 'patience', 'refuse_changed', 'sleep',
+))
+
+#: Seconds for which steps that cannot be recorded are tried again, unless the engine runs a job: then for as long as that is owned.
+PATIENCE = 60.0
+
+_NO_ARGUMENTS: dict[str, Any] = {}
+_INTERRUPTED = frozenset((states.RUNNING, states.SUSPENDING, states.RESUMING))
+_ENDED_WELL = frozenset((states.SUCCESS, states.SUSPENDED))
+
+
+class ActionEngine(base.Engine):
+    """What serial and parallel engines have in common.
+
+    :param defer_reverts: option; a REVERT that no retry above overrules reverts everything, not the failed scope alone.
+    :param never_resolve: option; leave failures as they are: ask no retry and revert nothing.
+    :param ownership: option; the claim under which a job is run (:class:`tfd.persistence.base.Ownership`).
+    :param patience: option; seconds to go on trying to record a step while the database is away.
+    :param refuse_changed: option; refuse to go on with a flow that began under another plan.
+    :param sleep: option; how to wait between such tries, for tests.
+    :raises ValueError: an option that this engine does not know.
+    """
+
+    _known: frozenset[str] = _EXECUTION
+    _barrier = True
+    _window = 1
+
+    def __init__(
+        self, flow: Any, flow_detail: models.FlowDetail, backend: persistence.Backend | None,
+        options: Mapping[str, Any], book: str | None = None,
+    ) -> None:
+        unknown = sorted(set(options) - self._known)
+        if unknown:
+            raise ValueError(
+                f'{type(self).__name__} does not know the options {unknown}; it knows {sorted(self._known)}')
+        super().__init__(flow, flow_detail, backend, options)
+        self._ownership: persistence.Ownership | None = options.get('ownership')
+        fence = self._ownership.fence if self._ownership is not None else None
+        self._storage = Storage(flow_detail, backend, fence, book)
+        self._plan: Plan | None = None
+        self._prepared = self._validated = False
+        self._suspending = False
+        self._running = threading.Lock()
+        self._publisher = publishing.Publisher(self)
+        self._steps = 0
+        self._active_for = 0.0
+        self._scheduling = machine.Options(
+            barrier=self._barrier, window=self._window, defer_reverts=bool(options.get('defer_reverts', False)),
+            never_resolve=bool(options.get('never_resolve', False)))
+
+    @property
+    def storage(self) -> Storage:
+        """States, results and inputs of the run."""
+        return self._storage
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """How much was done so far: ``steps`` recorded, and ``active_for`` seconds of running."""
+        return {'steps': self._steps, 'active_for': self._active_for}
+
+    # -- before running ----------------------------------------------------------------------------
+
+    def compile(self) -> None:
+        """Make the plan."""
+        if self._plan is None:
+            self._plan = planning.compile_flow(self._flow)
+
+    @property
+    def plan(self) -> Plan:
+        """The compiled flow; compiles it."""
+        self.compile()
+        assert self._plan is not None
+        return self._plan
+
+    def prepare(self) -> None:
+        """Record the flow, or load what is recorded of it."""
+        if self._prepared:
+            return
+        self._persist(lambda: self._storage.bind(self.plan, bool(self._options.get('refuse_changed', False))))
+        if self._storage.get_flow_state() in _INTERRUPTED:
+            self._storage.show_flow_state(states.SUSPENDED)
+        self._prepared = True
+
+    def validate(self) -> None:
+        """Check that whatever an atom requires is there."""
+        self.prepare()
+        if self._validated:
+            return
+        missing: dict[str, None] = {}
+        cause: exceptions.MissingDependencies | None = None
+        for node, method, symbol in self.plan.unprovided:
+            atom = self.plan.atoms[node]
+            if not self._storage.has_input(symbol, atom):
+                missing[symbol] = None
+                cause = cause or exceptions.MissingDependencies(f"'{method}' method on {atom}", [symbol])
+        if missing:
+            raise exceptions.MissingDependencies(self._flow, sorted(missing), cause=cause)
+        self._validated = True
+
+    def reset(self) -> None:
+        """Make the flow as it was before its first run."""
+        if not self._prepared:
+            raise exceptions.InvalidState('Can not reset an engine which has not been prepared')
+        states.check_flow_transition(self._storage.get_flow_state(), states.PENDING)
+        self._commit(self._storage.clear(), states.PENDING)
+
+    def suspend(self) -> None:
+        """Let the flow come to rest once the atoms that run have ended."""
+        if self._plan is None:
+            raise exceptions.InvalidState('Can not suspend an engine which has not been compiled')
+        self._suspending = True
+
+    # -- running -----------------------------------------------------------------------------------
+
+    def run(self, timeout: float | None = None) -> None:
+        """Run the flow until it comes to rest."""
+        for _ in self.run_iter(timeout):
+            pass
+
+    def run_iter(self, timeout: float | None = None) -> Iterator[str]:
+        """Run, yielding what the engine is about to do; ``send(True)`` suspends."""
+        self.validate()
+        if not self._running.acquire(blocking=False):
+            raise exceptions.ExecutionFailure(f'flow {self._flow.name!r} is being run by this engine already')
+        began = time.monotonic()
+        try:
+            scheduler = self._begin()
+            yield from self._loop(scheduler, timeout)
+        finally:
+            self._active_for += time.monotonic() - began
+            self._suspending = False
+            self._end()
+            self._running.release()
+        self._raise_failures()
+
+    def _begin(self) -> machine.Scheduler:
+        if self._storage.get_flow_state() == states.REVERTED:
+            self._commit(self._storage.clear(), states.PENDING)
+        self._suspending = False
+        return machine.Scheduler(self.plan, self._scheduling, self._storage.progress())
+
+    def _loop(self, scheduler: machine.Scheduler, timeout: float | None) -> Iterator[str]:
+        if (yield states.RESUMING):
+            self._suspending = True
+        step = scheduler.start()
+        if step.final is None:
+            self._commit(step, states.RUNNING)
+        else:
+            self._publisher.flow(states.RUNNING)
+        while step.final is None:
+            if (yield states.SCHEDULING):
+                self._suspending = True
+            events = self._perform(step.commands)
+            if (yield states.WAITING):
+                self._suspending = True
+            if not events:
+                events = self._wait(timeout)
+            if (yield states.ANALYZING):
+                self._suspending = True
+            if self._suspending:
+                self._tell_suspending(events)
+            step = scheduler.handle(events)
+            if step.final is None:
+                self._commit(step)
+        yield self._finish(step)
+
+    def _tell_suspending(self, events: list[Event]) -> None:
+        if self._storage.get_flow_state() != states.SUSPENDING:
+            self._publisher.flow(states.SUSPENDING)
+            events.append(machine.Suspended())
+
+    def _finish(self, step: Step) -> str:
+        """Record the last step, in one transaction with the flow's state and what becomes of the job."""
+        final = step.final
+        assert final is not None
+        settlement = None
+        if self._ownership is not None:
+            settlement = self._ownership.settlement(final, list(self._failures(final).values()))
+        self._commit(step, final, settlement)
+        return final
+
+    def _failures(self, state: str) -> dict[str, ft.Failure]:
+        if state in _ENDED_WELL:
+            return {}
+        return self._storage.get_revert_failures() or self._storage.get_execute_failures()
+
+    def _raise_failures(self) -> None:
+        state = self._storage.get_flow_state()
+        failures = self._failures(state)
+        if failures:
+            ft.Failure.reraise_if_any(failures.values())
+        if state not in _ENDED_WELL:
+            raise exceptions.ExecutionFailure(f'flow {self._flow.name!r} ended in {state}, and no failure is recorded')
+
+    # -- recording ---------------------------------------------------------------------------------
+
+    def _commit(self, step: Step, flow_state: str | None = None, settlement: Any = None) -> None:
+        """Record a step, and tell of it once it is recorded."""
+        self._steps += 1
+        news = self._publisher.news(step) if self._atom_notifier else ()
+        old = self._storage.get_flow_state()
+        if self._backend is None:
+            self._storage.record(step, flow_state, settlement)
+        else:
+            self._persist(lambda: self._storage.record(step, flow_state, settlement))
+        for item in news:
+            self._publisher.atom(*item)
+        if flow_state is not None and flow_state != old:
+            self._publisher.tell_flow(flow_state, old)
+
+    def _persist(self, write: Any) -> None:
+        """Write; while the database is away, wait and try again: for as long as the job is owned, else for the patience."""
+        patience = float(self._options.get('patience', PATIENCE))
+        for attempt in tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(exceptions.StorageUnavailable),
+            stop=tenacity.stop_after_delay(patience), wait=tenacity.wait_random_exponential(0.05, max=2.0),
+            sleep=self._options.get('sleep', time.sleep), before_sleep=self._before_waiting, reraise=True,
+        ):
+            with attempt:
+                write()
+
+    def _before_waiting(self, attempt: tenacity.RetryCallState) -> None:
+        publishing.LOG.warning(
+            'flow %s (%s): a step cannot be recorded now, trying again: %s', self._storage.flow_name,
+            self._storage.flow_uuid, attempt.outcome.exception() if attempt.outcome else '')
+        if self._ownership is not None:
+            self._ownership.check()
+
+    # -- performing commands -----------------------------------------------------------------------
+
+    def _perform(self, commands: Sequence[Any]) -> list[Event]:
+        """Perform commands; return what they came to, as far as it is known at once."""
+        raise NotImplementedError
+
+    def _wait(self, timeout: float | None) -> list[Event]:
+        """Return what else has ended, after waiting for it."""
+        return []
+
+    def _end(self) -> None:
+        """Let go of what the run needed."""
+
+    def _dispatch(self, node: int, code: int) -> None:
+        """Show that an atom begins."""
+        shown = self._storage.columns.states
+        old = shown[node]
+        if old != code:
+            shown[node] = code
+            if self._atom_notifier:
+                self._publisher.atom(node, old, code)
+
+    def _arguments(self, node: int, reverting: bool) -> Any:
+        """Return what an atom is called with, or the Failure to find it."""
+        plan, storage = self.plan, self._storage
+        bound = (plan.revert_arguments if reverting else plan.execute_arguments)[node]
+        try:
+            arguments = storage.arguments(node, bound) if bound else {}
+        except Exception:
+            return ft.Failure()
+        is_retry = plan.kinds[node] == Kind.RETRY
+        if is_retry:
+            arguments[retries.EXECUTE_REVERT_HISTORY] = storage.history_of(node)
+        if reverting:
+            arguments[retries.REVERT_FLOW_FAILURES] = storage.get_execute_failures()
+            if not is_retry:
+                arguments['result'] = storage.outcome_of(node)
+        return arguments
+
+    def _ask(self, command: Ask) -> Answered:
+        """Ask a retry about a failure."""
+        storage, plan = self._storage, self.plan
+        failure = storage.columns.failures[command.node]
+        storage.blame(command.retry, str(plan.atoms[command.blamed].name), failure)
+        retry = plan.atoms[command.retry]
+        try:
+            arguments = storage.arguments(command.retry, plan.execute_arguments[command.retry])
+            answer = retry.on_failure(history=storage.history_of(command.retry), **arguments)
+            if not isinstance(answer, retries.Decision):
+                raise TypeError(
+                    f'retry {retry.name!r} answered {answer!r} to a failure; RETRY, REVERT or REVERT_ALL is expected')
+        except Exception:
+            storage.add_failure(command.retry, ft.Failure())
+            return Answered(command.retry, '')
+        return Answered(command.retry, answer.value)
+
+    def _decide(self, command: Decide) -> Decided:
+        """Ask all the deciders that can keep an atom from starting."""
+        storage, plan = self._storage, self.plan
+        columns = storage.columns
+        gate = plan.gates[command.target]
+        asked = [at for at, source in enumerate(gate.sources)
+                 if source == planning.NOBODY or columns.states[source] != Code.IGNORE]
+        history = {
+            plan.atoms[gate.sources[at]].name: columns.results[gate.sources[at]]
+            for at in asked if gate.sources[at] != planning.NOBODY}
+        try:
+            refused = [gate.depths[at] for at in asked if not gate.deciders[at](history=dict(history))]
+        except Exception:
+            storage.add_failure(command.target, ft.Failure())
+            return Decided(command.target, 'FAILED')
+        return Decided(command.target, deciders.pick_widest(refused).value if refused else '')
+
+
+class SerialEngine(ActionEngine):
+    """Runs one atom at a time, in the thread that calls :meth:`run`."""
+
+    def _perform(self, commands: Sequence[Any]) -> list[Event]:
+        events: list[Event] = []
+        token = calls.PROGRESS.set(self._publisher.progress)
+        try:
+            for at, command in enumerate(commands):
+                kind = type(command)
+                if kind is Ask:
+                    events.append(self._ask(command))
+                elif kind is Decide:
+                    events.append(self._decide(command))
+                elif self._suspending:
+                    events.append(machine.Suspended(tuple(one.node for one in commands[at:])))
+                    self._publisher.flow(states.SUSPENDING)
+                    break
+                elif kind is Execute:
+                    events.append(self._execute(command.node))
+                elif kind is Revert:
+                    events.append(self._revert(command.node))
+        finally:
+            calls.PROGRESS.reset(token)
+        return events
+
+    def _execute(self, node: int) -> Event:
+        plan = self.plan
+        atom = plan.atoms[node]
+        self._dispatch(node, 1)
+        if plan.execute_arguments[node] or plan.kinds[node]:
+            arguments = self._arguments(node, reverting=False)
+            if isinstance(arguments, ft.Failure):
+                return Executed(node, self._storage.executed(node, arguments))
+        else:
+            arguments = _NO_ARGUMENTS
+        if self._ownership is not None:
+            self._ownership.check()
+        return Executed(node, self._storage.executed(node, calls.execute(atom, arguments)))
+
+    def _revert(self, node: int) -> Event:
+        self._dispatch(node, 4)
+        atom = self.plan.atoms[node]
+        outcome = None
+        if calls.has_revert(atom):
+            outcome = self._arguments(node, reverting=True)
+            if self._ownership is not None:
+                self._ownership.check()
+            if not isinstance(outcome, ft.Failure):
+                outcome = calls.revert(atom, outcome)
+        return Reverted(node, self._storage.reverted(node, outcome))
+
+

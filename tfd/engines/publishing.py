@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells listeners of an engine what was recorded."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tfd.plan import Kind
+from tfd.scheduler import Code, Moved, Step
+from tfd.scheduler.vocabulary import STATE_NAMES
+
+if TYPE_CHECKING:
+    from tfd.engines.engine import ActionEngine
+
+__all__ = ['LOG', 'Publisher']
+
+LOG = logging.getLogger(__name__)
+
+_BEGINS = frozenset((Code.RUNNING, Code.REVERTING))
+
+
+class Publisher:
+    """Notifies on behalf of one engine. Costs nothing while nobody listens."""
+
+    def __init__(self, engine: ActionEngine) -> None:
+        self._engine = engine
+
+    def news(self, step: Step) -> list[tuple[int, int, int]]:
+        """Return what there is to tell of a step, as ``(node, old, new)``; to be called before the step is recorded."""
+        shown = self._engine.storage.columns.states
+        latest: dict[int, int] = {}
+        news = []
+        for item in step.transitions:
+            if type(item) is Moved and item.code not in _BEGINS:
+                old = latest.get(item.node, shown[item.node])
+                if old != item.code:
+                    news.append((item.node, old, item.code))
+                latest[item.node] = item.code
+        return news
+
+    def atom(self, node: int, old: int, new: int) -> None:
+        """Tell that an atom went from one state to another."""
+        engine = self._engine
+        atom = engine.plan.atoms[node]
+        columns = engine.storage.columns
+        kind = 'retry' if engine.plan.kinds[node] == Kind.RETRY else 'task'
+        details: dict[str, Any] = {
+            f'{kind}_name': atom.name, f'{kind}_uuid': columns.uuid_of(node), 'old_state': STATE_NAMES[old]}
+        if new == Code.SUCCESS:
+            details['result'] = columns.results[node]
+        elif new == Code.FAILURE:
+            details['result'] = columns.failures.get(node)
+        elif new == Code.REVERTED:
+            details['result'] = columns.revert_results.get(node)
+        elif new == Code.REVERT_FAILURE:
+            details['result'] = columns.revert_failures.get(node)
+        engine.atom_notifier.notify(STATE_NAMES[new], details)
+
+    def flow(self, state: str) -> None:
+        """Show, and tell, that the flow is in a state that is not recorded."""
+        old = self._engine.storage.get_flow_state()
+        if old != state:
+            self._engine.storage.show_flow_state(state)
+            self.tell_flow(state, old)
+
+    def tell_flow(self, state: str, old: str) -> None:
+        """Tell that the flow went from one state to another."""
+        engine = self._engine
+        engine.notifier.notify(state, {
+            'engine': engine, 'flow_name': engine.storage.flow_name, 'flow_uuid': engine.storage.flow_uuid,
+            'old_state': old})
+
+    def progress(self, task: Any, progress: float) -> None:
+        """Keep what a task told of its progress."""
+        try:
+            self._engine.storage.set_task_progress(task.name, progress)
+        except Exception:
+            LOG.warning('progress of task %s of flow %s cannot be kept now', task.name,
+                        self._engine.storage.flow_uuid, exc_info=True)
+
+

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values of a run, as columns indexed by the nodes of its plan.
+
+Objects per atom are made only for those who look: a flow detail shows the columns as atom details, on demand.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tfd import states
+from tfd.persistence import models, record
+from tfd.plan import Kind, Plan
+from tfd.scheduler import Code
+from tfd.scheduler.vocabulary import STATE_NAMES
+from tfd.types import failure as ft
+
+__all__ = ['NOTHING', 'Columns']
+
+
+class _Nothing:
+    """Stands for "no result": None is one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return 'NOTHING'
+
+
+NOTHING = _Nothing()
+
+_CODES = {name: code for code, name in enumerate(STATE_NAMES)}
+_EXECUTED = frozenset((Code.SUCCESS, Code.FAILURE, Code.REVERTING, Code.REVERTED, Code.REVERT_FAILURE))
+
+
+class Columns:
+    """States, results and failures by node. Changed by :class:`~tfd.storage.storage.Storage` only.
+
+    :ivar states: as they may be seen: RUNNING and REVERTING only once the atom is called.
+    :ivar results: of ``execute``; of a retry what its latest attempt provided. NOTHING where there is none.
+    :ivar histories: of each retry, ``[(provided, {atom name: Failure}), …]``.
+    :ivar numbers: the number of each node's record in its flow.
+    """
+
+    def __init__(self, plan: Plan, flow_uuid: str) -> None:
+        size = len(plan)
+        self.plan = plan
+        self.flow_uuid = flow_uuid
+        self.states = bytearray(size)
+        self.results: list[Any] = [NOTHING] * size
+        self.failures: dict[int, ft.Failure] = {}
+        self.revert_results: dict[int, Any] = {}
+        self.revert_failures: dict[int, ft.Failure] = {}
+        self.histories: dict[int, list[tuple[Any, dict[str, ft.Failure]]]] = {}
+        self.resolved: set[int] = set()
+        self.metas: dict[int, dict[str, Any]] = {}
+        self.numbers: Sequence[int] = range(1, size + 1)
+        self._uuids: dict[int, str] = {}
+        self._by_uuid: dict[str, int] | None = None
+
+    # -- one node ----------------------------------------------------------------------------------
+
+    def uuid_of(self, node: int) -> str:
+        """Return the atom's UUID: the recorded one, or one derived from the flow's UUID and the atom's name."""
+        known = self._uuids.get(node)
+        if known is None:
+            name = str(self.plan.atoms[node].name)
+            known = self._uuids[node] = str(uuid.uuid5(uuid.UUID(self.flow_uuid), name))
+        return known
+
+    def state_of(self, node: int) -> str:
+        """Return the atom's state as a word."""
+        return STATE_NAMES[self.states[node]]
+
+    def forget(self, node: int) -> None:
+        """Forget what an atom did, a retry's history too."""
+        self.results[node] = NOTHING
+        self.failures.pop(node, None)
+        self.revert_results.pop(node, None)
+        self.revert_failures.pop(node, None)
+        self.histories.pop(node, None)
+        self.resolved.discard(node)
+
+    def intention_of(self, node: int) -> str:
+        """Return what is to happen to an atom, as far as its own record says."""
+        code = self.states[node]
+        if code == Code.IGNORE:
+            return states.IGNORE
+        if node in self.resolved or code in (Code.REVERTING, Code.REVERTED, Code.REVERT_FAILURE):
+            return states.REVERT
+        return states.EXECUTE
+
+    def progress_of(self, node: int) -> dict[str, Any]:
+        """Return an atom's metadata, its progress filled in where it never told any."""
+        meta = dict(self.metas.get(node) or {})
+        if 'progress' not in meta and self.states[node] in _EXECUTED:
+            meta['progress'] = 1.0
+        return meta
+
+    # -- as records --------------------------------------------------------------------------------
+
+    def stored_history(self, node: int) -> list[tuple[Any, dict[str, ft.Failure]]]:
+        """Return a retry's history in a list of its own."""
+        return [(provided, dict(failures)) for provided, failures in self.histories.get(node, ())]
+
+    def record_of(self, node: int, flow: str) -> record.AtomRecord:
+        """Return the record of an atom as it is at first: PENDING."""
+        atom = self.plan.atoms[node]
+        kind = 'retry' if self.plan.kinds[node] == Kind.RETRY else 'task'
+        return record.AtomRecord(
+            flow=flow, number=self.numbers[node], uuid=self.uuid_of(node), name=str(atom.name), kind=kind,
+            version=version_text(atom.version), state=states.PENDING, intention=states.EXECUTE)
+
+    def take(self, node: int, stored: models.AtomDetail) -> None:
+        """Fill in what is recorded of an atom."""
+        self._uuids[node] = stored.uuid
+        code = self.states[node] = _CODES.get(stored.state or states.PENDING, int(Code.PENDING))
+        if stored.failure is not None:
+            self.failures[node] = stored.failure
+        if isinstance(stored, models.RetryDetail):
+            history = [(provided, dict(failures)) for provided, failures in stored.results or ()]
+            if history:
+                self.histories[node] = history
+                self.results[node] = history[-1][0]
+        elif code in (Code.SUCCESS, Code.REVERTING, Code.REVERT_FAILURE) and node not in self.failures:
+            self.results[node] = stored.results
+        if code == Code.REVERTED:
+            self.revert_results[node] = stored.revert_results
+        if stored.revert_failure is not None:
+            self.revert_failures[node] = stored.revert_failure
+        if stored.intention == states.REVERT and code in (Code.FAILURE, Code.PENDING):
+            self.resolved.add(node)
+        if stored.meta:
+            self.metas[node] = dict(stored.meta)
+
+    # -- as atom details (models.AtomSource) -------------------------------------------------------
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.plan.iter_atoms())
+
+    def __iter__(self) -> Iterator[models.AtomDetail]:
+        for node in self.plan.iter_atoms():
+            yield self.detail_of(node)
+
+    def find(self, atom_uuid: str) -> models.AtomDetail | None:
+        """Return a detail of the atom with this UUID, or None."""
+        if self._by_uuid is None:
+            self._by_uuid = {self.uuid_of(node): node for node in self.plan.iter_atoms()}
+        node = self._by_uuid.get(atom_uuid)
+        return None if node is None else self.detail_of(node)
+
+    def detail_of(self, node: int) -> models.AtomDetail:
+        """Return an atom as it is now."""
+        atom = self.plan.atoms[node]
+        retry = self.plan.kinds[node] == Kind.RETRY
+        detail: models.AtomDetail = (models.RetryDetail if retry else models.TaskDetail)(
+            str(atom.name), self.uuid_of(node))
+        detail.version = version_text(atom.version)
+        detail.state = self.state_of(node)
+        detail.intention = self.intention_of(node)
+        result = self.results[node]
+        detail.results = self.stored_history(node) if retry else None if result is NOTHING else result
+        detail.failure = self.failures.get(node)
+        detail.revert_results = self.revert_results.get(node)
+        detail.revert_failure = self.revert_failures.get(node)
+        detail.meta = self.progress_of(node)
+        return detail
+
+
+def version_text(version: Any) -> str:
+    """Return an atom's version as stored: ``(1, 0)`` as ``1.0``."""
+    if isinstance(version, list | tuple):
+        return '.'.join(str(part) for part in version)
+    return str(version)

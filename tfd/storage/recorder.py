@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a run's steps to a journal, and reads back how far it came.
+
+What the scheduler decides is recorded under subjects of its own words: ``scope:NAME`` (the verdict on the scope of that retry, the whole
+flow where NAME is empty), ``asked:NAME`` (how many retries have said REVERT to that atom's failure, the next being asked) and ``gate:NAME``
+(what the deciders before that atom answered). An atom's failure that was decided about has the intention REVERT.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from tfd import exceptions, states
+from tfd.persistence import base, record
+from tfd.plan import NOBODY, Kind, Plan
+from tfd.scheduler import Asked, Code, Gated, Judged, Moved, Progress, Resolved, Step
+from tfd.scheduler.vocabulary import STATE_NAMES
+from tfd.storage.columns import Columns
+
+__all__ = ['MAX_NAME', 'Recorder']
+
+#: The longest name of an atom that can be recorded, in characters (TaskFlow's column has the same width).
+MAX_NAME = 255
+
+_VALUES = ('result', 'failure', 'revert_result', 'revert_failure')
+_FORGOTTEN = ('state', 'intention', *_VALUES)
+
+
+class Recorder:
+    """Records the steps of one flow in one journal.
+
+    :param columns: where the values of the steps are.
+    :param fence: goes with every write; None for a flow that no job owns.
+    """
+
+    def __init__(self, journal: base.Journal, columns: Columns, fence: record.Fence | None) -> None:
+        self._journal = journal
+        self._columns = columns
+        self._plan: Plan = columns.plan
+        self._fence = fence
+        self._flow = columns.flow_uuid
+        # One write at a time: a task may tell its progress from another thread.
+        self._lock = threading.Lock()
+        self._encoded: dict[int, Any] = {}
+        self._unsaved_meta: set[int] = set()
+        self._unsaved_history: set[int] = set()
+        self._attempts: dict[str, int] = {}
+
+    # -- before the first step ---------------------------------------------------------------------
+
+    def create(self, flow: record.FlowRecord, atoms: Iterable[record.AtomRecord]) -> None:
+        """Record the flow, and those of its atoms that are not recorded yet.
+
+        :raises InvalidFormat: an atom's name is too long to be recorded; nothing is.
+        """
+        rows = list(atoms)
+        for row in rows:
+            if len(row.name) > MAX_NAME:
+                raise exceptions.InvalidFormat(
+                    f'the name of an atom can have {MAX_NAME} characters, {row.name[:40]!r}... has {len(row.name)}')
+        self._journal.create(flow, rows, self._fence)
+
+    def restore(self, decisions: Iterable[record.DecisionRecord]) -> Progress:
+        """Return how far the run has come, from the columns and what was decided."""
+        columns, plan = self._columns, self._plan
+        scopes = {'': 0, **{str(plan.atoms[scope.retry].name): at for at, scope in enumerate(plan.scopes) if at}}
+        found: dict[str, dict[int, Any]] = {'scope': {}, 'asked': {}, 'gate': {}}
+        for row in decisions:
+            kind, _, name = row.subject.partition(':')
+            self._attempts[row.subject] = row.attempt
+            at = (scopes if kind == 'scope' else plan.by_name).get(name)
+            if at is not None and kind in found:
+                found[kind][at] = int(row.answer) if kind == 'asked' else row.answer
+        codes = {node: columns.states[node] for node in plan.iter_atoms() if columns.states[node]}
+        return Progress(codes, frozenset(columns.resolved), found['asked'], found['scope'], found['gate'])
+
+    # -- values ------------------------------------------------------------------------------------
+
+    def keep(self, node: int, value: Any) -> None:
+        """Make the stored form of what an atom's execute or revert returned, or failed with, for the step that records it.
+
+        :raises NotStorable: it has none; nothing has changed.
+        """
+        what = f'result of atom {self._plan.atoms[node].name!r}'
+        if self._plan.kinds[node] == Kind.RETRY:
+            self._journal.codec.encode(value, what)
+        else:
+            self._encoded[node] = self._journal.codec.encode(value, what)
+
+    def history_changed(self, retry: int) -> None:
+        """Record a retry's history with the next step."""
+        self._unsaved_history.add(retry)
+
+    def meta_changed(self, node: int) -> None:
+        """Record an atom's metadata with the next step."""
+        self._unsaved_meta.add(node)
+
+    def record_meta(self) -> None:
+        """Record metadata that changed since the last step, in a transaction of its own."""
+        with self._lock:
+            changes: dict[int, dict[str, Any]] = {}
+            self._add_meta(changes)
+            if changes:
+                self._append(changes, [], (), (), None)
+                self._unsaved_meta.difference_update(changes)
+
+    def injector(self, number: int, name: str, uuid: str, values: dict[str, Any]) -> record.AtomRecord:
+        """Return the record of the flow's inputs: the result of an atom of their own.
+
+        :raises NotStorable: a value has no stored form.
+        """
+        return record.AtomRecord(
+            flow=self._flow, number=number, uuid=uuid, name=name, kind='task', state=states.SUCCESS,
+            result=self._inputs(values))
+
+    def record_inputs(self, number: int, values: dict[str, Any]) -> None:
+        """Record the flow's inputs anew, in a transaction of its own.
+
+        :raises NotStorable: a value has no stored form; nothing is recorded.
+        """
+        change = record.Change(number, ('state', 'result'), (states.SUCCESS, self._inputs(values)))
+        with self._lock:
+            self._journal.append(record.Entry(flow=self._flow, fence=self._fence, changes=[change]))
+
+    def _inputs(self, values: dict[str, Any]) -> Any:
+        return self._journal.codec.encode(values, f'inputs of flow {self._plan.name!r}')
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def record(
+        self, step: Step, flow_state: str | None = None, settlement: record.Settlement | None = None
+    ) -> None:
+        """Record one step, with everything that has waited for it. May be repeated after StorageUnavailable.
+
+        :raises OwnershipLost: the job is somebody else's; nothing is recorded.
+        :raises StorageUnavailable: it may or may not be recorded.
+        """
+        changes: dict[int, dict[str, Any]] = {}
+        decisions: dict[str, record.DecisionRecord] = {}
+        for item in step.transitions:
+            kind = type(item)
+            if kind is Moved:
+                self._moved(changes, item[0], item[1])
+            elif kind is Resolved:
+                change = changes.setdefault(item[0], {})
+                change['intention'] = states.REVERT
+                # Of an atom that never began the failure is recorded here and nowhere else.
+                change['failure'] = self._failure(self._columns.failures.get(item[0]))
+            else:
+                self._decided(decisions, item)
+        columns: tuple[str, ...] = ()
+        values: tuple[Any, ...] = ()
+        if flow_state is not None:
+            columns, values = ('state',), (flow_state,)
+        with self._lock:
+            for retry in self._unsaved_history:
+                changes.setdefault(retry, {}).setdefault('result', self._history(retry))
+            self._add_meta(changes)
+            if changes or decisions or columns or settlement is not None:
+                self._append(changes, list(decisions.values()), columns, values, settlement)
+            self._unsaved_history.clear()
+            self._unsaved_meta.difference_update(changes)
+        for subject, row in decisions.items():
+            self._attempts[subject] = row.attempt
+        self._encoded.clear()
+
+    def _moved(self, changes: dict[int, dict[str, Any]], node: int, code: int) -> None:
+        change = changes.setdefault(node, {})
+        if code == Code.PENDING:
+            change.update(dict.fromkeys(_FORGOTTEN))
+            change['intention'] = states.EXECUTE
+            self._unsaved_history.discard(node)
+        change['state'] = STATE_NAMES[code]
+        if code == Code.SUCCESS:
+            retry = self._plan.kinds[node] == Kind.RETRY
+            change['result'] = self._history(node) if retry else self._encoded.get(node)
+        elif code == Code.FAILURE:
+            change['failure'] = self._failure(self._columns.failures.get(node))
+        elif code == Code.REVERTED:
+            change['revert_result'] = self._encoded.get(node)
+        elif code == Code.REVERT_FAILURE:
+            change['revert_failure'] = self._failure(self._columns.revert_failures.get(node))
+
+    def _failure(self, failure: Any) -> Any:
+        try:
+            return self._journal.codec.encode(failure, 'failure')
+        except exceptions.NotStorable:
+            # The text of a failure always has a stored form; its arguments may be anything.
+            return self._journal.codec.encode(type(failure).from_dict(failure.to_dict(include_args=False)), 'failure')
+
+    def _history(self, retry: int) -> Any:
+        name = self._plan.atoms[retry].name
+        history = self._columns.stored_history(retry)
+        try:
+            return self._journal.codec.encode(history, f'history of retry {name!r}')
+        except exceptions.NotStorable:
+            plain = [
+                (provided, {atom: type(failure).from_dict(failure.to_dict(include_args=False))
+                            for atom, failure in failures.items()})
+                for provided, failures in history]
+            return self._journal.codec.encode(plain, f'history of retry {name!r}')
+
+    def _decided(self, decisions: dict[str, record.DecisionRecord], item: Any) -> None:
+        plan = self._plan
+        if type(item) is Judged:
+            retry = plan.scopes[item.scope].retry
+            subject, answer = f'scope:{plan.atoms[retry].name if retry != NOBODY else ""}', item.verdict
+        elif type(item) is Asked:
+            subject, answer = f'asked:{plan.atoms[item.node].name}', str(item.level or '')
+        elif type(item) is Gated:
+            subject, answer = f'gate:{plan.atoms[item.target].name}', item.answer
+        else:
+            raise TypeError(f'{item!r} is no transition')
+        attempt = self._attempts.get(subject, 0) + bool(answer)
+        decisions[subject] = record.DecisionRecord(self._flow, subject, attempt, answer)
+
+    def _add_meta(self, changes: dict[int, dict[str, Any]]) -> None:
+        for node in list(self._unsaved_meta):
+            # A copy: the task that tells its progress may go on doing so.
+            meta = self._journal.codec.encode(dict(self._columns.metas[node]), 'progress details')
+            changes.setdefault(node, {})['meta'] = meta
+
+    def _append(
+        self, changes: dict[int, dict[str, Any]], decisions: list[record.DecisionRecord], columns: tuple[str, ...],
+        values: tuple[Any, ...], settlement: record.Settlement | None,
+    ) -> None:
+        numbers = self._columns.numbers
+        rows = [
+            record.Change(numbers[node], tuple(change), tuple(change.values()))
+            for node, change in changes.items()]
+        self._journal.append(record.Entry(
+            flow=self._flow, fence=self._fence, changes=rows, decisions=decisions, columns=columns, values=values,
+            settlement=settlement))

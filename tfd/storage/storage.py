@@ -1,0 +1,595 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The storage of a run: what an engine keeps, and what tasks, listeners and callers of the engine ask for."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from tfd import exceptions, states
+from tfd.persistence import base, details, models, record
+from tfd.plan import Kind, Plan
+from tfd.plan.model import Argument
+from tfd.retry import History
+from tfd.scheduler import Asked, Code, Gated, Judged, Moved, Progress, Resolved, Step
+from tfd.storage.columns import NOTHING, Columns
+from tfd.storage.recorder import Recorder
+from tfd.types import failure as ft
+
+__all__ = ['INJECTOR', 'Storage']
+
+LOG = logging.getLogger(__name__)
+
+#: Name of the atom detail that holds the flow's inputs (TaskFlow's, so that its logbooks can be read).
+INJECTOR = '_TaskFlow_INJECTOR'
+
+#: Symbol of a text that is the same at every call of an atom in one run of its flow, whatever retries, crashes and takeovers come in
+#: between: for tasks to pass to the services that they call. An input of that name goes first.
+IDEMPOTENCY_KEY = 'tfd_idempotency_key'
+
+#: Seconds of silence after which news of progress is worth a transaction of its own.
+_PROGRESS_PERIOD = 1.0
+
+_READABLE = frozenset((Code.SUCCESS, Code.REVERTING, Code.REVERT_FAILURE))
+_BEGINS = frozenset((Code.RUNNING, Code.REVERTING))
+
+
+class Storage:
+    """States, results, failures and inputs of one flow.
+
+    Reading is safe from any thread; what is read changes as the engine goes on. Only the engine moves states.
+
+    :param flow_detail: the flow that this is the storage of; shows the atoms from :meth:`bind` on.
+    :param backend: where steps are recorded; None keeps them in this object only.
+    :param fence: goes with every write; None for a flow that no job owns.
+    """
+
+    injector_name = INJECTOR
+
+    def __init__(
+        self, flow_detail: models.FlowDetail, backend: base.Backend | None = None,
+        fence: record.Fence | None = None, book: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._flow_detail = flow_detail
+        self._backend = backend
+        self._fence = fence
+        self._book = book
+        self._clock = clock
+        self._journal = backend.journal() if backend is not None else None
+        self._inputs: dict[str, Any] = {}
+        self._transient: dict[str, Any] = {}
+        self._atom_inputs: dict[str, dict[str, Any]] = {}
+        self._columns: Columns | None = None
+        self._recorder: Recorder | None = None
+        self._injector_number = 0
+        self._injector_known = False
+        self._digest = ''
+        self._recorded_at = 0.0
+        # What was decided and is in force, as in :class:`~tfd.scheduler.Progress`.
+        self._verdicts: dict[int, str] = {}
+        self._levels: dict[int, int] = {}
+        self._answers: dict[int, str] = {}
+
+    # -- the engine's side: binding, recording -----------------------------------------------------
+
+    @property
+    def columns(self) -> Columns:
+        """The values by node.
+
+        :raises InvalidState: the engine is not prepared yet.
+        """
+        if self._columns is None:
+            raise exceptions.InvalidState(f'flow {self.flow_name!r} is not prepared: nothing is known of its atoms')
+        return self._columns
+
+    def bind(self, plan: Plan, refuse_changed: bool = False) -> None:
+        """Take up the flow under this plan: record it, or fill in what is recorded of it.
+
+        :param refuse_changed: refuse a flow that has begun under another plan; it is logged and taken up otherwise, atom by name.
+        :raises IncompatibleVersion: it has, and ``refuse_changed``; nothing is recorded.
+        :raises OwnershipLost, StorageUnavailable, NotStorable: as the journal does.
+        """
+        columns = Columns(plan, self.flow_uuid)
+        recorder = Recorder(self._journal, columns, self._fence) if self._journal is not None else None
+        self._flow_detail.attach(None)
+        stored, decisions = self._stored()
+        known: dict[str, models.AtomDetail] = {atom.name: atom for _, atom in stored}
+        numbers = {atom.name: number for number, atom in stored}
+        self._number(columns, numbers)
+        for node in plan.iter_atoms():
+            atom = known.get(str(plan.atoms[node].name))
+            if atom is not None:
+                columns.take(node, atom)
+        injected = known.get(INJECTOR)
+        self._injector_known = injected is not None
+        if injected is not None:
+            self._inputs = {**(injected.results or {}), **self._inputs}
+        self._columns, self._recorder = columns, recorder
+        if self._flow_detail.state is None:
+            self._flow_detail.state = states.PENDING
+        if recorder is not None:
+            self._check_digest(plan, refuse_changed)
+            self._create(recorder, known)
+            restored = recorder.restore(decisions)
+            self._levels, self._verdicts = dict(restored.levels), dict(restored.verdicts)
+            self._answers = dict(restored.answers)
+        self._flow_detail.attach(columns)
+
+    def progress(self) -> Progress:
+        """Return how far the flow has come, for a scheduler to go on from."""
+        columns = self.columns
+        if not any(columns.states):
+            return Progress()
+        codes = {node: columns.states[node] for node in columns.plan.iter_atoms() if columns.states[node]}
+        return Progress(
+            codes, frozenset(columns.resolved), dict(self._levels), dict(self._verdicts), dict(self._answers))
+
+    def _check_digest(self, plan: Plan, refuse: bool) -> None:
+        if not self._digest or self._digest == plan.digest() or not any(self.columns.states):
+            return
+        if refuse:
+            raise exceptions.IncompatibleVersion(
+                f'flow {self.flow_name!r} ({self.flow_uuid}) began under another plan (digest {self._digest}) than the'
+                f' one it is to go on under ({plan.digest()})')
+        LOG.warning('flow %s (%s) goes on under a plan that differs from the one it began under', self.flow_name,
+                    self.flow_uuid)
+
+    def _stored(self) -> tuple[list[tuple[int, models.AtomDetail]], Iterable[record.DecisionRecord]]:
+        """Return the atoms that are recorded, with their numbers, and what was decided."""
+        if self._journal is not None:
+            try:
+                snapshot = self._journal.load(self.flow_uuid)
+            except exceptions.NotFound:
+                pass
+            else:
+                codec = self._journal.codec
+                self._flow_detail.state = snapshot.flow.state
+                self._digest = snapshot.flow.digest
+                return [(atom.number, details.atom_detail(atom, codec)) for atom in snapshot.atoms], snapshot.decisions
+        return list(enumerate(self._flow_detail)), ()
+
+    def _number(self, columns: Columns, numbers: dict[str, int]) -> None:
+        """Give each atom the number of its record, and the next free ones to those that have none."""
+        if not numbers:
+            self._injector_number = 0
+            return
+        following = max(numbers.values()) + 1
+        given: list[int] = []
+        for node, atom in enumerate(columns.plan.atoms):
+            number = numbers.get(str(atom.name)) if atom is not None else None
+            if number is None and columns.plan.kinds[node] != Kind.JOIN:
+                number, following = following, following + 1
+            given.append(-1 if number is None else number)
+        columns.numbers = given
+        self._injector_number = numbers.get(INJECTOR, following)
+
+    def _create(self, recorder: Recorder, known: Mapping[str, Any]) -> None:
+        columns = self.columns
+        atoms = [
+            columns.record_of(node, self.flow_uuid)
+            for node in columns.plan.iter_atoms() if str(columns.plan.atoms[node].name) not in known]
+        if self._inputs and INJECTOR not in known:
+            self._injector_known = True
+            atoms.append(recorder.injector(self._injector_number, INJECTOR, str(uuid.uuid4()), self._inputs))
+        recorder.create(self._flow_record(columns.plan.digest()), atoms)
+
+    def _flow_record(self, digest: str) -> record.FlowRecord:
+        assert self._journal is not None
+        return record.FlowRecord(
+            uuid=self.flow_uuid, book=self._book, name=str(self.flow_name), state=self._flow_detail.state,
+            meta=self._journal.codec.encode(self._flow_detail.meta, f'metadata of flow {self.flow_name!r}'),
+            digest=digest)
+
+    def record(
+        self, step: Step, flow_state: str | None = None, settlement: record.Settlement | None = None
+    ) -> None:
+        """Record a step, then show it: states change here, but for those of atoms that are about to begin.
+
+        May be repeated after StorageUnavailable.
+
+        :raises OwnershipLost: the job is somebody else's; nothing is recorded, nothing shown.
+        """
+        if self._recorder is not None:
+            self._recorder.record(step, flow_state, settlement)
+            self._recorded_at = self._clock()
+        columns = self.columns
+        shown = columns.states
+        for item in step.transitions:
+            if type(item) is Moved:
+                node, code = item
+                if code in _BEGINS:
+                    continue
+                shown[node] = code
+                if code == Code.PENDING:
+                    columns.forget(node)
+            elif type(item) is Resolved:
+                columns.resolved.add(item[0])
+            else:
+                self._decided(item)
+        if flow_state is not None:
+            self._flow_detail.state = flow_state
+
+    def _decided(self, item: Any) -> None:
+        table: dict[int, Any]
+        table = self._verdicts if type(item) is Judged else self._levels if type(item) is Asked else self._answers
+        key, value = item
+        if value:
+            table[key] = value
+        else:
+            table.pop(key, None)
+
+    def clear(self) -> Step:
+        """Return the step that makes every atom PENDING, as if it had never run. To be recorded."""
+        columns = self.columns
+        moved = [Moved(node, int(Code.PENDING)) for node in columns.plan.iter_atoms()
+                 if columns.states[node] or node in columns.resolved or node in columns.histories]
+        return Step([
+            *moved, *(Judged(scope, '') for scope in self._verdicts), *(Asked(node, 0) for node in self._levels),
+            *(Gated(target, '') for target in self._answers)], [])
+
+    def executed(self, node: int, value: Any) -> bool:
+        """Keep what an atom's execute came to: a result, or a Failure; tell whether it is a result.
+
+        A result that has no stored form is a failure of the atom.
+        """
+        columns = self.columns
+        if isinstance(value, ft.Failure):
+            columns.failures[node] = value
+            return False
+        if self._recorder is not None:
+            try:
+                self._recorder.keep(node, value)
+            except exceptions.NotStorable as err:
+                columns.failures[node] = ft.Failure.from_exception(err)
+                return False
+        columns.results[node] = value
+        if columns.metas:
+            self._complete(node)
+        if columns.failures:
+            columns.failures.pop(node, None)
+        if columns.plan.kinds[node] == Kind.RETRY:
+            columns.histories.setdefault(node, []).append((value, {}))
+        return True
+
+    def reverted(self, node: int, value: Any) -> bool:
+        """Keep what an atom's revert came to: what it returned, or a Failure; tell whether it succeeded."""
+        columns = self.columns
+        if isinstance(value, ft.Failure):
+            columns.revert_failures[node] = value
+            return False
+        if self._recorder is not None:
+            try:
+                self._recorder.keep(node, value)
+            except exceptions.NotStorable:
+                # It is undone all the same: what it returned is for listeners, and not worth an orphan.
+                value = None
+        columns.revert_results[node] = value
+        if columns.metas:
+            self._complete(node)
+        return True
+
+    def _complete(self, node: int) -> None:
+        """Set the progress of a task that has told any to its end."""
+        meta = self.columns.metas.get(node)
+        if meta is not None:
+            self.columns.metas[node] = {**meta, 'progress': 1.0}
+            if self._recorder is not None:
+                self._recorder.meta_changed(node)
+
+    def outcome_of(self, node: int) -> Any:
+        """Return what a task's revert is told of its execute: the result, the Failure, or None where neither is known."""
+        failure = self.columns.failures.get(node)
+        if failure is not None:
+            return failure
+        result = self.columns.results[node]
+        return None if result is NOTHING else result
+
+    def add_failure(self, node: int, failure: ft.Failure) -> None:
+        """Keep the failure of an atom that did not come to execute, or of a retry that could not answer."""
+        self.columns.failures[node] = failure
+
+    def blame(self, retry: int, name: str, failure: ft.Failure) -> None:
+        """Add a failure to the latest attempt of a retry; the first of a name stays."""
+        history = self.columns.histories.setdefault(retry, [(None, {})])
+        history[-1][1].setdefault(name, failure)
+        if self._recorder is not None:
+            self._recorder.history_changed(retry)
+
+    # -- inputs ------------------------------------------------------------------------------------
+
+    def inject(self, pairs: Mapping[str, Any], transient: bool = False) -> None:
+        """Add inputs, visible to every atom; those of the same name are replaced.
+
+        :param transient: keep them in this object only; they must be injected again to resume.
+        :raises NotStorable: a value has no stored form; nothing is added.
+        """
+        if transient:
+            self._transient.update(pairs)
+            return
+        inputs = {**self._inputs, **pairs}
+        if self._recorder is not None and pairs:
+            if self._injector_known:
+                self._recorder.record_inputs(self._injector_number, inputs)
+            else:
+                row = self._recorder.injector(self._injector_number, INJECTOR, str(uuid.uuid4()), inputs)
+                self._recorder.create(self._flow_record(self.columns.plan.digest()), [row])
+                self._injector_known = True
+        self._inputs = inputs
+
+    def inject_atom_args(self, atom_name: str, pairs: Mapping[str, Any], transient: bool = True) -> None:
+        """Add inputs that one atom alone sees; kept in this object only.
+
+        :raises NotFound: there is no such atom.
+        """
+        self._node(atom_name)
+        self._atom_inputs.setdefault(atom_name, {}).update(pairs)
+
+    def has_input(self, symbol: str, atom: Any = None) -> bool:
+        """Tell whether a symbol is an input of the flow, or of this atom."""
+        if symbol in self._inputs or symbol in self._transient or symbol == IDEMPOTENCY_KEY:
+            return True
+        return atom is not None and (symbol in (atom.inject or ()) or symbol in self._atom_inputs.get(atom.name, ()))
+
+    def arguments(self, node: int, arguments: Iterable[Argument]) -> dict[str, Any]:
+        """Return the values of an atom's arguments, by name.
+
+        Looked for in the atom's own inputs, the flow's, and then the providers that it can see, nearest first, ignored ones passed over.
+
+        :raises NotFound: a value that is not optional is not there.
+        """
+        atom = self.columns.plan.atoms[node]
+        own: Mapping[str, Any] = atom.inject or {}
+        if self._atom_inputs:
+            own = {**own, **self._atom_inputs.get(atom.name, {})}
+        found = {}
+        for argument in arguments:
+            symbol = argument.symbol
+            if symbol in own:
+                found[argument.name] = own[symbol]
+            elif symbol in self._transient:
+                found[argument.name] = self._transient[symbol]
+            elif symbol in self._inputs:
+                found[argument.name] = self._inputs[symbol]
+            else:
+                self._provide(found, node, argument)
+        return found
+
+    def _provide(self, found: dict[str, Any], node: int, argument: Argument) -> None:
+        columns = self.columns
+        for provider, index in columns.plan.providers(argument.entry, node):
+            if columns.states[provider] == Code.IGNORE:
+                continue
+            value = columns.results[provider]
+            if value is NOTHING:
+                break
+            found[argument.name] = _extract(value, index, argument.symbol, columns.plan.atoms[provider].name)
+            return
+        if argument.symbol == IDEMPOTENCY_KEY:
+            found[argument.name] = columns.uuid_of(node)
+        elif not argument.optional:
+            atom = columns.plan.atoms[node]
+            raise exceptions.NotFound(
+                f'argument {argument.name!r} of atom {atom.name!r}: nothing that it can see has provided'
+                f' {argument.symbol!r}')
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    @property
+    def flow_name(self) -> str:
+        """The flow's name."""
+        return self._flow_detail.name
+
+    @property
+    def flow_uuid(self) -> str:
+        """The UUID of the flow's record."""
+        return self._flow_detail.uuid
+
+    @property
+    def flow_meta(self) -> dict[str, Any]:
+        """A copy of the flow's metadata."""
+        return dict(self._flow_detail.meta or {})
+
+    @property
+    def backend(self) -> base.Backend | None:
+        """Where the flow is recorded, or None."""
+        return self._backend
+
+    def _node(self, atom_name: str) -> int:
+        node = self.columns.plan.by_name.get(atom_name)
+        if node is None:
+            raise exceptions.NotFound(f'Unknown atom name {atom_name!r} in flow {self.flow_name!r}')
+        return node
+
+    def get_flow_state(self) -> str:
+        """Return the flow's state."""
+        return self._flow_detail.state or states.PENDING
+
+    def show_flow_state(self, state: str) -> None:
+        """Change the flow's state as it is shown; it is recorded with a step."""
+        self._flow_detail.state = state
+
+    def get_atom_state(self, atom_name: str) -> str:
+        """Return an atom's state.
+
+        :raises NotFound: there is no such atom.
+        """
+        return self.columns.state_of(self._node(atom_name))
+
+    def get_atoms_states(self, atom_names: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return ``{name: (state, intention)}``.
+
+        :raises NotFound: one of them does not exist.
+        """
+        nodes = {name: self._node(name) for name in atom_names}
+        return {name: (self.columns.state_of(node), self.columns.intention_of(node)) for name, node in nodes.items()}
+
+    def get_atom_uuid(self, atom_name: str) -> str:
+        """Return an atom's UUID.
+
+        :raises NotFound: there is no such atom.
+        """
+        return self.columns.uuid_of(self._node(atom_name))
+
+    def get(self, atom_name: str) -> Any:
+        """Return what an atom's execute returned, or its Failure.
+
+        :raises NotFound: there is no such atom, or it has done neither.
+        """
+        node = self._node(atom_name)
+        failure = self.columns.failures.get(node)
+        if failure is not None:
+            return failure
+        result = self.columns.results[node]
+        if result is NOTHING or self.columns.states[node] not in _READABLE:
+            raise exceptions.NotFound(f'Result for atom {atom_name!r} is not known ({self.get_atom_state(atom_name)})')
+        return result
+
+    get_execute_result = get
+
+    def get_revert_result(self, atom_name: str) -> Any:
+        """Return what an atom's revert returned, or its Failure.
+
+        :raises NotFound: there is no such atom, or it was not reverted.
+        """
+        node = self._node(atom_name)
+        if node in self.columns.revert_failures:
+            return self.columns.revert_failures[node]
+        if self.columns.states[node] != Code.REVERTED:
+            raise exceptions.NotFound(f'Revert result for atom {atom_name!r} is not known')
+        return self.columns.revert_results.get(node)
+
+    def get_execute_failures(self) -> dict[str, ft.Failure]:
+        """Return ``{atom name: Failure}`` of the failures of execute."""
+        return self._named(self.columns.failures)
+
+    def get_revert_failures(self) -> dict[str, ft.Failure]:
+        """Return ``{atom name: Failure}`` of the failures of revert."""
+        return self._named(self.columns.revert_failures)
+
+    def get_failures(self) -> dict[str, ft.Failure]:
+        """Return both kinds of failures; of an atom that has both that of execute."""
+        return {**self.get_revert_failures(), **self.get_execute_failures()}
+
+    def has_failures(self) -> bool:
+        """Tell whether there are failures of either kind."""
+        return bool(self.columns.failures or self.columns.revert_failures)
+
+    def _named(self, failures: Mapping[int, ft.Failure]) -> dict[str, ft.Failure]:
+        return {self.columns.plan.atoms[node].name: failure for node, failure in dict(failures).items()}
+
+    def fetch(self, name: str, many_handler: Callable[[list[Any]], Any] | None = None) -> Any:
+        """Return the value of a symbol: an input, or what an atom provided.
+
+        :param many_handler: given the values of all providers, latest first, returns the one meant; the latest by default.
+        :raises NotFound: nothing provides it, or what does has not.
+        """
+        for inputs in (self._transient, self._inputs):
+            if name in inputs:
+                return inputs[name]
+        providers = self._providers_of(name)
+        if not providers:
+            raise exceptions.NotFound(f"Name '{name}' is not mapped as a produced output by any providers")
+        values = [value for value in (self._value_of(node, index) for node, index in providers) if value is not NOTHING]
+        if not values:
+            names = [self.columns.plan.atoms[node].name for node, _ in providers]
+            raise exceptions.NotFound(f'{name!r} is produced by {names}, and none of them has a result that holds it')
+        return many_handler(values) if many_handler is not None else values[0]
+
+    def fetch_all(self, many_handler: Callable[[list[Any]], Any] | None = None) -> dict[str, Any]:
+        """Return the values of all symbols that have one, inputs included."""
+        values: dict[str, Any] = {}
+        if self._columns is not None:
+            self._fetch_provided(values, many_handler)
+        return {**values, **self._inputs, **self._transient}
+
+    def _fetch_provided(self, values: dict[str, Any], many_handler: Callable[[list[Any]], Any] | None) -> None:
+        several: dict[str, list[Any]] = {}
+        for node, atom in enumerate(self.columns.plan.atoms):
+            if atom is not None and atom.save_as:
+                for symbol, index in atom.save_as.items():
+                    value = self._value_of(node, index)
+                    if value is not NOTHING:
+                        several.setdefault(symbol, []).insert(0, value)
+        for symbol, found in several.items():
+            values[symbol] = many_handler(found) if many_handler is not None else found[0]
+
+    def _providers_of(self, symbol: str) -> list[tuple[int, Any]]:
+        plan = self.columns.plan
+        return [
+            (node, plan.atoms[node].save_as[symbol]) for node in reversed(range(len(plan)))
+            if plan.atoms[node] is not None and symbol in plan.atoms[node].save_as]
+
+    def _value_of(self, node: int, index: Any) -> Any:
+        """Return an element of an atom's result, its failure where it failed, NOTHING where it has neither."""
+        columns = self.columns
+        if columns.states[node] in _READABLE and columns.results[node] is not NOTHING:
+            try:
+                value = columns.results[node]
+                return value if index is None else value[index]
+            except (IndexError, KeyError, TypeError):
+                return NOTHING
+        return columns.failures.get(node, NOTHING)
+
+    # -- retries -----------------------------------------------------------------------------------
+
+    def get_retry_history(self, retry_name: str) -> History:
+        """Return a retry's history.
+
+        :raises NotFound: there is no such atom.
+        """
+        return self.history_of(self._node(retry_name))
+
+    def history_of(self, node: int) -> History:
+        """Return the history of the retry at a node."""
+        return History(self.columns.stored_history(node), self.columns.failures.get(node))
+
+    # -- progress ----------------------------------------------------------------------------------
+
+    def set_task_progress(self, task_name: str, progress: float, details: Mapping[str, Any] | None = None) -> None:
+        """Keep how far a task is. Recorded with the next step, or by itself where there was none for a second.
+
+        :param progress: 0.0 to 1.0.
+        :param details: more about it.
+        :raises NotFound: there is no such task.
+        """
+        node = self._node(task_name)
+        meta = {**self.columns.metas.get(node, {}), 'progress': progress}
+        if details is not None:
+            meta['progress_details'] = {'at_progress': progress, 'details': dict(details)}
+        self.columns.metas[node] = meta
+        if self._recorder is not None:
+            self._recorder.meta_changed(node)
+            if self._clock() - self._recorded_at >= _PROGRESS_PERIOD:
+                self._recorded_at = self._clock()
+                self._recorder.record_meta()
+
+    def get_task_progress(self, task_name: str) -> float:
+        """Return how far a task is, 0.0 where it never told.
+
+        :raises NotFound: there is no such task.
+        """
+        progress: float = self.columns.progress_of(self._node(task_name)).get('progress', 0.0)
+        return progress
+
+    def get_task_progress_details(self, task_name: str) -> Any:
+        """Return what a task told about its progress, or None.
+
+        :raises NotFound: there is no such task.
+        """
+        return self.columns.progress_of(self._node(task_name)).get('progress_details')
+
+
+def _extract(value: Any, index: Any, symbol: str, provider: str) -> Any:
+    if index is None:
+        return value
+    try:
+        return value[index]
+    except (IndexError, KeyError, TypeError) as err:
+        raise exceptions.NotFound(
+            f'{symbol!r} is element {index!r} of the result of atom {provider!r}, which is a'
+            f' {type(value).__name__} without it', cause=err) from err
+
