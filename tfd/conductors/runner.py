@@ -129,9 +129,18 @@ class JobRun:
         elif isinstance(caught, _NOT_THE_JOBS_FAULT):
             LOG.warning('left %s: %s', self._ids(), caught)
         elif caught is not None:
-            LOG.error('left %s: unexpected error', self._ids(), exc_info=caught)
+            LOG.error('unexpected error: %s', self._ids(), exc_info=caught)
+            verdict = self._give_up(caught)
         self._release()
         return verdict
+
+    def _give_up(self, caught: BaseException) -> Verdict:
+        """Give a job back after an error that nobody foresaw, if that is still possible."""
+        try:
+            return self._give_back(f'unexpected error: {_reason(caught)}')
+        except Exception as err:
+            LOG.debug('not given back %s: %s', self._ids(), err)
+            return Verdict.LEFT
 
     def _run(self) -> Verdict:
         job = self.claimed.job

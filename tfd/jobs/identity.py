@@ -40,6 +40,7 @@ class BoardIdentity:
         self._accepted: str | None = None
         self._doubted: object = _NEVER_SEEN
         self._since = 0.0
+        self._said = False
 
     def trusted(self) -> bool:
         """Return whether a member that the coordinator does not list can be taken for dead.
@@ -75,12 +76,15 @@ class BoardIdentity:
         """Return whether the wrong id was shown for a maximal session; if so it is accepted."""
         now = self._clock.now()
         if found != self._doubted:
-            self._doubted, self._since = found, now
+            # Nothing is said yet: whoever has just made a new board makes it known in a moment.
+            self._doubted, self._since, self._said = found, now, False
+            return False
+        if not self._said:
+            self._said = True
             LOG.warning(
                 'the coordinator knows board %s, the database %s: the coordinator has lost its '
                 'data, or is shared with another deployment; no job is taken over for %g seconds',
                 found, mine, self._max_session)
-            return False
         if now - self._since < self._max_session:
             return False
         if found is None:

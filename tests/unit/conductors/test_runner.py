@@ -196,8 +196,17 @@ class InfrastructureTest(_RunTestCase):
         self.assertEqual(Verdict.SETTLED, run())
         self.assertEqual(states.REVERTED, self.store.jobs[self.job.id].outcome)
 
-    def test_a_thread_that_is_told_to_exit_leaves_the_job(self) -> None:
-        self._run(Verdict.LEFT, {'run': raising(SystemExit(1))})
+    def test_a_thread_that_is_told_to_exit_gives_the_job_back(self) -> None:
+        self._run(Verdict.REFUSED, {'run': raising(SystemExit(1))})
+        self._ends(states.UNCLAIMED)
+        self.assertEqual('unexpected error: SystemExit: 1', self.job.reason)
+
+    def test_and_leaves_it_where_it_cannot_be_given_back(self) -> None:
+        def away() -> None:
+            self.store.away = True
+            raise SystemExit(1)
+
+        self._run(Verdict.LEFT, {'run': away})
         self._ends(states.CLAIMED)
 
 
