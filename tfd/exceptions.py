@@ -7,6 +7,7 @@ them and carry attributes, so that nobody has to parse a message.
 
 from __future__ import annotations
 
+import builtins
 import io
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -187,7 +188,7 @@ class DisallowedAccess(TaskFlowException):
         self.disallowed_names = frozenset(disallowed_names or ())
 
 
-class NotImplementedError(NotImplementedError):  # noqa: A001 - TaskFlow's name
+class NotImplementedError(builtins.NotImplementedError):  # noqa: A001 - TaskFlow's name
     """The operation is not offered by this object."""
 
 

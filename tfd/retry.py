@@ -145,11 +145,11 @@ class AlwaysRevert(Retry):
 class AlwaysRevertAll(Retry):
     """Reverts everything."""
 
-    def on_failure(self, **kwargs: Any) -> Decision:
+    def on_failure(self, *args: Any, **kwargs: Any) -> Decision:
         """Return REVERT_ALL."""
         return REVERT_ALL
 
-    def execute(self, **kwargs: Any) -> Any:
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Provide nothing."""
 
 

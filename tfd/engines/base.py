@@ -10,7 +10,7 @@ from typing import Any
 from tfd.persistence import base as persistence
 from tfd.persistence import models
 from tfd.storage import Storage
-from tfd.types import notifier
+from tfd.types.notifier import Notifier
 
 __all__ = ['Engine']
 
@@ -31,11 +31,11 @@ class Engine(abc.ABC):
         self._flow_detail = flow_detail
         self._backend = backend
         self._options = dict(options)
-        self._notifier = notifier.Notifier()
-        self._atom_notifier = notifier.Notifier()
+        self._notifier = Notifier()
+        self._atom_notifier = Notifier()
 
     @property
-    def notifier(self) -> notifier.Notifier:
+    def notifier(self) -> Notifier:
         """Tells of the flow's states, after they are recorded.
 
         The details are ``engine``, ``flow_name``, ``flow_uuid`` and ``old_state``.
@@ -43,7 +43,7 @@ class Engine(abc.ABC):
         return self._notifier
 
     @property
-    def atom_notifier(self) -> notifier.Notifier:
+    def atom_notifier(self) -> Notifier:
         """Tells of the atoms' states, after they are recorded; of RUNNING and REVERTING just before the call.
 
         The details are ``task_name`` and ``task_uuid``, or ``retry_name`` and ``retry_uuid``, ``old_state``, and with SUCCESS, FAILURE,

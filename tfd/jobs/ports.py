@@ -17,6 +17,11 @@ from tfd.persistence.record import Fence, Settlement
 __all__ = ['Capability', 'Coordinator', 'JobStore', 'Lock', 'Ring', 'Session']
 
 
+# Written out of JobStore, whose method ``list`` hides the type of that name.
+Jobs = list[record.Job]
+Candidates = list[record.Candidate]
+
+
 class Capability(enum.Enum):
     """What a coordinator offers beyond the least."""
 
@@ -35,7 +40,7 @@ class JobStore(Protocol):
     reached; every answer is bounded by a limit.
     """
 
-    def post(self, jobs: Sequence[record.NewJob]) -> list[record.Job]:
+    def post(self, jobs: Sequence[record.NewJob]) -> Jobs:
         """Record new jobs, and return them as stored; one whose token is known is not recorded again: the first is returned.
 
         All are recorded or none. A job is given a logbook and flow UUID of its own here, so that its later owners agree on them.
@@ -49,16 +54,16 @@ class JobStore(Protocol):
         :raises NotFound: no such job.
         """
 
-    def list(self, query: record.JobQuery) -> list[record.Job]:
+    def list(self, query: record.JobQuery) -> Jobs:
         """Return a page of jobs, newest first."""
 
-    def pending(self, shards: Collection[int], now: float, limit: int) -> list[record.Candidate]:
+    def pending(self, shards: Collection[int], now: float, limit: int) -> Candidates:
         """Return unclaimed jobs of these shards whose ``not_before`` has come, most urgent and then oldest first. Index only."""
 
-    def orphans(self, living: Collection[str], limit: int) -> list[record.Candidate]:
+    def orphans(self, living: Collection[str], limit: int) -> Candidates:
         """Return claimed jobs whose owner is none of the living incarnations. Index only."""
 
-    def owned(self, owner: str) -> list[record.Job]:
+    def owned(self, owner: str) -> Jobs:
         """Return the claimed jobs whose owner is this incarnation."""
 
     def claim(self, candidate: record.Candidate, owner: str, claim_id: str) -> record.Claim:

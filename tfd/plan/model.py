@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tfd import deciders
+from tfd.deciders import Depth
 
 __all__ = ['NOBODY', 'Argument', 'FlowNode', 'Gate', 'Kind', 'Plan', 'Scope', 'Visibility']
 
@@ -56,7 +56,7 @@ class Gate:
 
     sources: tuple[int, ...]
     deciders: tuple[Callable[..., Any], ...]
-    depths: tuple[deciders.Depth, ...]
+    depths: tuple[Depth, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -140,23 +140,23 @@ class Plan:
             if kind != Kind.JOIN:
                 yield node
 
-    def reach(self, node: int, depth: deciders.Depth) -> list[int]:
+    def reach(self, node: int, depth: Depth) -> list[int]:
         """Return the nodes that a decider's "no" to an atom ignores.
 
         ALL is whatever can be reached; FLOW stays on links between atoms of one flow, NEIGHBORS on the first of them, ATOM on the atom; as
         TaskFlow 6.5.
         """
         found = {node: None}
-        stack = [] if depth is deciders.Depth.ATOM else [node]
+        stack = [] if depth is Depth.ATOM else [node]
         while stack:
             current = stack.pop()
             for after in self.successors[current]:
                 if after in found:
                     continue
-                if depth is not deciders.Depth.ALL and not self._side_by_side(current, after):
+                if depth is not Depth.ALL and not self._side_by_side(current, after):
                     continue
                 found[after] = None
-                if depth is not deciders.Depth.NEIGHBORS:
+                if depth is not Depth.NEIGHBORS:
                     stack.append(after)
         return list(found)
 

@@ -96,17 +96,16 @@ class Scheduler:
         """
         step = self.step = v.Step([], [])
         for event in events:
-            kind = type(event)
-            if kind is v.Executed:
-                self._end(event[0], _RUNNING, _SUCCESS if event[1] else _FAILURE)
-            elif kind is v.Reverted:
-                self._end(event[0], _REVERTING, _REVERTED if event[1] else _REVERT_FAILURE)
-            elif kind is v.Answered:
-                self.judge.answer(event)  # type: ignore[arg-type]  # told apart by kind
-            elif kind is v.Decided:
-                self._decide(event)  # type: ignore[arg-type]
-            elif kind is v.Suspended:
-                self._suspend(event)  # type: ignore[arg-type]
+            if isinstance(event, v.Executed):
+                self._end(event.node, _RUNNING, _SUCCESS if event.ok else _FAILURE)
+            elif isinstance(event, v.Reverted):
+                self._end(event.node, _REVERTING, _REVERTED if event.ok else _REVERT_FAILURE)
+            elif isinstance(event, v.Answered):
+                self.judge.answer(event)
+            elif isinstance(event, v.Decided):
+                self._decide(event)
+            elif isinstance(event, v.Suspended):
+                self._suspend(event)
             else:
                 raise ValueError(f'{event!r} is no event')
         self._advance()
@@ -266,7 +265,7 @@ class Scheduler:
 
         :returns: what a forgotten answer ignored and no other one does; it is PENDING again.
         """
-        freed = []
+        freed: list[int] = []
         for target in nodes:
             if target in self._answered:
                 self._answered.discard(target)

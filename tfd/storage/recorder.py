@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tfd import exceptions, states
-from tfd.persistence import base, record
+from tfd.persistence import base
+from tfd.persistence.record import AtomRecord, Change, DecisionRecord, Entry, Fence, FlowRecord, Settlement
 from tfd.plan import NOBODY, Kind, Plan
 from tfd.scheduler import Asked, Code, Gated, Judged, Moved, Progress, Resolved, Step
 from tfd.scheduler.vocabulary import STATE_NAMES
@@ -35,7 +36,7 @@ class Recorder:
     :param fence: goes with every write; None for a flow that no job owns.
     """
 
-    def __init__(self, journal: base.Journal, columns: Columns, fence: record.Fence | None) -> None:
+    def __init__(self, journal: base.Journal, columns: Columns, fence: Fence | None) -> None:
         self._journal = journal
         self._columns = columns
         self._plan: Plan = columns.plan
@@ -50,7 +51,7 @@ class Recorder:
 
     # -- before the first step ---------------------------------------------------------------------
 
-    def create(self, flow: record.FlowRecord, atoms: Iterable[record.AtomRecord]) -> None:
+    def create(self, flow: FlowRecord, atoms: Iterable[AtomRecord]) -> None:
         """Record the flow, and those of its atoms that are not recorded yet.
 
         :raises InvalidFormat: an atom's name is too long to be recorded; nothing is.
@@ -62,7 +63,7 @@ class Recorder:
                     f'the name of an atom can have {MAX_NAME} characters, {row.name[:40]!r}... has {len(row.name)}')
         self._journal.create(flow, rows, self._fence)
 
-    def restore(self, decisions: Iterable[record.DecisionRecord]) -> Progress:
+    def restore(self, decisions: Iterable[DecisionRecord]) -> Progress:
         """Return how far the run has come, from the columns and what was decided."""
         columns, plan = self._columns, self._plan
         scopes = {'': 0, **{str(plan.atoms[scope.retry].name): at for at, scope in enumerate(plan.scopes) if at}}
@@ -106,12 +107,12 @@ class Recorder:
                 self._append(changes, [], (), (), None)
                 self._unsaved_meta.difference_update(changes)
 
-    def injector(self, number: int, name: str, uuid: str, values: dict[str, Any]) -> record.AtomRecord:
+    def injector(self, number: int, name: str, uuid: str, values: dict[str, Any]) -> AtomRecord:
         """Return the record of the flow's inputs: the result of an atom of their own.
 
         :raises NotStorable: a value has no stored form.
         """
-        return record.AtomRecord(
+        return AtomRecord(
             flow=self._flow, number=number, uuid=uuid, name=name, kind='task', state=states.SUCCESS,
             result=self._inputs(values))
 
@@ -120,9 +121,9 @@ class Recorder:
 
         :raises NotStorable: a value has no stored form; nothing is recorded.
         """
-        change = record.Change(number, ('state', 'result'), (states.SUCCESS, self._inputs(values)))
+        change = Change(number, ('state', 'result'), (states.SUCCESS, self._inputs(values)))
         with self._lock:
-            self._journal.append(record.Entry(flow=self._flow, fence=self._fence, changes=[change]))
+            self._journal.append(Entry(flow=self._flow, fence=self._fence, changes=[change]))
 
     def _inputs(self, values: dict[str, Any]) -> Any:
         return self._journal.codec.encode(values, f'inputs of flow {self._plan.name!r}')
@@ -130,7 +131,7 @@ class Recorder:
     # -- steps -------------------------------------------------------------------------------------
 
     def record(
-        self, step: Step, flow_state: str | None = None, settlement: record.Settlement | None = None
+        self, step: Step, flow_state: str | None = None, settlement: Settlement | None = None
     ) -> None:
         """Record one step, with everything that has waited for it. May be repeated after StorageUnavailable.
 
@@ -138,16 +139,15 @@ class Recorder:
         :raises StorageUnavailable: it may or may not be recorded.
         """
         changes: dict[int, dict[str, Any]] = {}
-        decisions: dict[str, record.DecisionRecord] = {}
+        decisions: dict[str, DecisionRecord] = {}
         for item in step.transitions:
-            kind = type(item)
-            if kind is Moved:
-                self._moved(changes, item[0], item[1])
-            elif kind is Resolved:
-                change = changes.setdefault(item[0], {})
+            if isinstance(item, Moved):
+                self._moved(changes, item.node, item.code)
+            elif isinstance(item, Resolved):
+                change = changes.setdefault(item.node, {})
                 change['intention'] = states.REVERT
                 # Of an atom that never began the failure is recorded here and nowhere else.
-                change['failure'] = self._failure(self._columns.failures.get(item[0]))
+                change['failure'] = self._failure(self._columns.failures.get(item.node))
             else:
                 self._decided(decisions, item)
         columns: tuple[str, ...] = ()
@@ -202,7 +202,7 @@ class Recorder:
                 for provided, failures in history]
             return self._journal.codec.encode(plain, f'history of retry {name!r}')
 
-    def _decided(self, decisions: dict[str, record.DecisionRecord], item: Any) -> None:
+    def _decided(self, decisions: dict[str, DecisionRecord], item: Any) -> None:
         plan = self._plan
         if type(item) is Judged:
             retry = plan.scopes[item.scope].retry
@@ -214,7 +214,7 @@ class Recorder:
         else:
             raise TypeError(f'{item!r} is no transition')
         attempt = self._attempts.get(subject, 0) + bool(answer)
-        decisions[subject] = record.DecisionRecord(self._flow, subject, attempt, answer)
+        decisions[subject] = DecisionRecord(self._flow, subject, attempt, answer)
 
     def _add_meta(self, changes: dict[int, dict[str, Any]]) -> None:
         for node in list(self._unsaved_meta):
@@ -223,13 +223,13 @@ class Recorder:
             changes.setdefault(node, {})['meta'] = meta
 
     def _append(
-        self, changes: dict[int, dict[str, Any]], decisions: list[record.DecisionRecord], columns: tuple[str, ...],
-        values: tuple[Any, ...], settlement: record.Settlement | None,
+        self, changes: dict[int, dict[str, Any]], decisions: list[DecisionRecord], columns: tuple[str, ...],
+        values: tuple[Any, ...], settlement: Settlement | None,
     ) -> None:
         numbers = self._columns.numbers
         rows = [
-            record.Change(numbers[node], tuple(change), tuple(change.values()))
+            Change(numbers[node], tuple(change), tuple(change.values()))
             for node, change in changes.items()]
-        self._journal.append(record.Entry(
+        self._journal.append(Entry(
             flow=self._flow, fence=self._fence, changes=rows, decisions=decisions, columns=columns, values=values,
             settlement=settlement))

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tfd import exceptions, states
-from tfd.persistence import base, details, models, record
+from tfd.persistence import base, details, models
+from tfd.persistence.record import DecisionRecord, Fence, FlowRecord, Settlement
 from tfd.plan import Kind, Plan
 from tfd.plan.model import Argument
 from tfd.retry import History
@@ -51,7 +52,7 @@ class Storage:
 
     def __init__(
         self, flow_detail: models.FlowDetail, backend: base.Backend | None = None,
-        fence: record.Fence | None = None, book: str | None = None,
+        fence: Fence | None = None, book: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._flow_detail = flow_detail
@@ -138,7 +139,7 @@ class Storage:
         LOG.warning('flow %s (%s) goes on under a plan that differs from the one it began under', self.flow_name,
                     self.flow_uuid)
 
-    def _stored(self) -> tuple[list[tuple[int, models.AtomDetail]], Iterable[record.DecisionRecord]]:
+    def _stored(self) -> tuple[list[tuple[int, models.AtomDetail]], Iterable[DecisionRecord]]:
         """Return the atoms that are recorded, with their numbers, and what was decided."""
         if self._journal is not None:
             try:
@@ -177,15 +178,15 @@ class Storage:
             atoms.append(recorder.injector(self._injector_number, INJECTOR, str(uuid.uuid4()), self._inputs))
         recorder.create(self._flow_record(columns.plan.digest()), atoms)
 
-    def _flow_record(self, digest: str) -> record.FlowRecord:
+    def _flow_record(self, digest: str) -> FlowRecord:
         assert self._journal is not None
-        return record.FlowRecord(
+        return FlowRecord(
             uuid=self.flow_uuid, book=self._book, name=str(self.flow_name), state=self._flow_detail.state,
             meta=self._journal.codec.encode(self._flow_detail.meta, f'metadata of flow {self.flow_name!r}'),
             digest=digest)
 
     def record(
-        self, step: Step, flow_state: str | None = None, settlement: record.Settlement | None = None
+        self, step: Step, flow_state: str | None = None, settlement: Settlement | None = None
     ) -> None:
         """Record a step, then show it: states change here, but for those of atoms that are about to begin.
 

@@ -84,7 +84,7 @@ class Failure:
         exc_type, error = exc_info[0], exc_info[1]
         if not isinstance(exc_type, type) or not issubclass(exc_type, Exception):
             raise TypeError(f'a Failure is made of an exception derived from Exception, not of {exc_type!r}')
-        self._exc_info = tuple(exc_info)  # type: ignore[assignment]  # three elements, as checked above
+        self._exc_info = tuple(exc_info)
         self._exc_args = tuple(getattr(error, 'args', ()) or ())
         self._exc_type_names = _type_names(exc_type)
         # Texts and causes are made when somebody asks: most failures of a retried flow are never printed.

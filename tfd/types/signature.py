@@ -30,7 +30,9 @@ def read(function: Callable[..., Any], bound: bool = False) -> Signature:
 
     :param bound: drop the first positional argument: the function is looked at on its class and will be called on an instance.
     """
-    required, optional, accepts = [], [], False
+    required: list[str] = []
+    optional: list[str] = []
+    accepts = False
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             accepts = True
