@@ -186,7 +186,7 @@ def _expand_datetime(value: datetime.datetime, path: _Path) -> Any:
 def _expand_time(value: datetime.time, path: _Path) -> Any:
     if value.tzinfo is not None and value.utcoffset() is None:
         raise _Refused(path, f'time in zone {value.tzinfo}')
-    return _tagged('time', value.isoformat())
+    return _tagged('time', value.isoformat(), value.fold)
 
 
 def _class_path(kind: type, path: _Path) -> str:
@@ -346,7 +346,7 @@ _READERS: dict[str, Callable[..., Any]] = {
     'frozenset': lambda *members: frozenset(members),
     'int': lambda text: int(text, 16),
     'set': lambda *members: set(members),
-    'time': datetime.time.fromisoformat,
+    'time': lambda text, fold: datetime.time.fromisoformat(text).replace(fold=fold),
     'timedelta': datetime.timedelta,
     'tuple': lambda *members: members,
     'uuid': lambda text: uuid.UUID(hex=text),
