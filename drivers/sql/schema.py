@@ -24,8 +24,9 @@ _LOCK = 'tfd.schema'
 
 
 def upgrade(database: Database) -> None:
-    """Bring the schema to :data:`REVISION`. Of several that do so at once, one does the work and the others wait for
-    it.
+    """Bring the schema to :data:`REVISION`.
+
+    Of several processes that do so at once, one does the work and the others wait for it.
 
     :raises StorageUnavailable: the database cannot be reached, or another migration goes on for ten minutes.
     :raises IncompatibleSchema: the schema is newer than this release.

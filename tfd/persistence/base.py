@@ -15,7 +15,8 @@ class Codec(Protocol):
     """Turns users' values into what a backend stores, and back.
 
     A codec keeps these rules: ``decode(encode(v))`` equals ``v`` for every value that :meth:`encode` accepts;
-    ``encode`` has no side effect; what it returned is never changed by a later change of the value.
+    ``encode`` has no side effect; what it returned is never changed by a later change of the value. (That of the memory
+    backend's journal stores the object itself and keeps neither the last rule nor copies.)
     """
 
     def encode(self, value: Any, what: str) -> Any:
@@ -37,7 +38,8 @@ class Journal(Protocol):
     1. Each call is one transaction: all of it is recorded, durably, when the call returns; nothing of it when it
        raises :class:`OwnershipLost`, :class:`NotFound` or :class:`StorageFailure`.
     2. With a fence, the transaction begins with the guard: the fenced job's row is *written* (its ``seq`` grows by
-       one) where its epoch is the fence's. Where it is not: :class:`OwnershipLost`, and nothing is recorded.
+       one) where its epoch is the fence's. Where it is not: :class:`OwnershipLost`, and nothing is recorded. A write
+       that is no progress (:meth:`create`, or an entry whose ``progresses`` is False) lets ``claimed_seq`` grow too.
     3. :class:`StorageUnavailable` means that it may or may not have been recorded. The same call may be repeated:
        entries hold absolute values, and a settlement that was already applied by the same claim is taken as done.
     4. Deadlocks and serialisation failures are retried inside, guard included, within a budget.
@@ -85,9 +87,9 @@ class Ownership(Protocol):
         """
 
     def settlement(self, flow_state: str, failures: Sequence[Any]) -> record.Settlement | None:
-        """Return how the job is given back when its flow comes to rest in ``flow_state`` (SUCCESS, REVERTED, FAILURE,
-        SUSPENDED).
+        """Return how the job is given back when its flow comes to rest.
 
+        :param flow_state: where it rests: SUCCESS, REVERTED, FAILURE or SUSPENDED.
         :param failures: the failures that the flow ended with.
         :returns: what the flow's last transaction carries, or None to keep the job.
         """

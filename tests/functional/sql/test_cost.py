@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each call costs, counted: transactions, statements, and what a query looks at."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import sqlalchemy as sa
+
+from tests.functional.sql.cases import SqlTestCase, candidate_of, post
+from tfd import states
+from tfd.jobs import record
+from tfd.persistence.record import AtomRecord, DecisionRecord, FlowRecord, Settlement
+from tfd.testing.sql import StatementCounter
+from tfd_drivers.sql import job_queries, tables
+from tfd_drivers.sql.statements import Prepared
+
+
+class _CostTest(SqlTestCase):
+
+    def counted(self) -> StatementCounter:
+        return StatementCounter(self.backend.database.engine)
+
+    def test_a_step_is_one_commit(self) -> None:
+        job, fence = self.owned_flow()
+        with self.counted() as counter:
+            self.backend.journal().append(self.step(job, fence))
+        # The guard, the end of one atom, the start of the next.
+        self.assertEqual((1, 0, 0, 3), (counter.commits, counter.reads, counter.rollbacks, len(counter.statements)))
+        self.assertIn('UPDATE jobs', counter.statements[0])
+
+    def test_the_last_step_and_the_settlement_are_one_commit(self) -> None:
+        job, fence = self.owned_flow()
+        decision = DecisionRecord(job.flow_uuid, 's', 1, 'a')
+        step = self.step(
+            job, fence, columns=('state',), values=('SUCCESS',), decisions=[decision],
+            settlement=Settlement(job.claim_id, states.COMPLETE, 'SUCCESS'))
+        with self.counted() as counter:
+            self.backend.journal().append(step)
+        self.assertEqual((1, 0, 5), (counter.commits, counter.reads, len(counter.statements)))
+
+    def test_a_step_touches_the_rows_of_its_atoms_only(self) -> None:
+        job, fence = self.owned_flow()
+        with self.counted() as counter:
+            self.backend.journal().append(self.step(job, fence))
+        self.assertEqual([], counter.matching('select'))
+        self.assertEqual([], counter.matching('flows'))
+
+    def test_creating_and_loading_a_flow_cost_the_same_whatever_its_length(self) -> None:
+        for length in (3, 2000):
+            flow = str(uuid.uuid4())
+            atoms = [AtomRecord(flow, n, str(uuid.uuid4()), f'a{n}', 'task') for n in range(length)]
+            with self.counted() as counter:
+                self.backend.journal().create(FlowRecord(flow, 'book', 'f'), atoms)
+                self.assertEqual((1, 3), (counter.commits, len(counter.statements)))
+                self.backend.journal().load(flow)
+            self.assertEqual(1, counter.reads)
+            self.assertLessEqual(len(counter.statements), 3 + 4)
+
+    def test_a_claim_is_one_commit(self) -> None:
+        candidate = candidate_of(self.backend, post(self.backend).id)
+        with self.counted() as counter:
+            self.backend.jobs().claim(candidate, 'me', 'claim')
+        self.assertEqual((1, 0, 2), (counter.commits, counter.reads, len(counter.statements)))
+
+    def test_posting_is_one_commit(self) -> None:
+        new = [record.NewJob(str(uuid.uuid4()), str(n), 'n', 'f') for n in range(50)]
+        with self.counted() as counter:
+            self.backend.jobs().post(new)
+        self.assertEqual((1, 0, 2), (counter.commits, counter.reads, len(counter.statements)))
+
+    def test_looking_for_work_is_one_statement(self) -> None:
+        jobs = self.backend.jobs()
+        with self.counted() as counter:
+            jobs.pending(range(64), 1e10, 10)
+            jobs.orphans({'a', 'b', 'c'}, 10)
+            jobs.owned('a')
+        self.assertEqual((3, 3), (counter.reads, len(counter.statements)))
+
+    # -- what a query looks at -------------------------------------------------------------------
+
+    def fill(self, count: int) -> None:
+        """Post many jobs, most of them done: what a board looks like after a while."""
+        self.backend.jobs().post([
+            record.NewJob(str(uuid.uuid4()), str(n), 'n', 'f', priority=n % 3) for n in range(count)])
+        jobs = tables.jobs
+        done = sa.select(jobs.c.id).order_by(jobs.c.id).limit(count * 9 // 10)
+        claimed = sa.select(jobs.c.id).order_by(jobs.c.id.desc()).limit(count // 20)
+
+        def change(connection: sa.Connection) -> None:
+            ids = connection.scalars(done).all()
+            connection.execute(sa.update(jobs).where(jobs.c.id.in_(ids)).values(state=states.COMPLETE))
+            ids = connection.scalars(claimed).all()
+            connection.execute(sa.update(jobs).where(jobs.c.id.in_(ids)).values(state=states.CLAIMED, owner='m/1/x'))
+            connection.exec_driver_sql(self.ANALYZE)
+
+        self.backend.database.run(change)
+
+    ANALYZE: str
+
+    def plan(self, statement: sa.Select[object], row: dict[str, object]) -> list[str]:
+        """Return the lines of the database's plan for a query."""
+        def explain(connection: sa.Connection) -> list[str]:
+            prepared = Prepared(statement, connection.dialect)
+            prepared._text = f'{self.EXPLAIN} {prepared._text}'
+            return [' '.join(str(value) for value in found) for found in prepared.select(connection, row)]
+
+        return self.backend.database.run(explain, writing=False)
+
+    EXPLAIN: str
+    SCANS: str
+
+    def test_looking_for_work_reads_an_index_only_as_far_as_needed(self) -> None:
+        self.fill(2000)
+        pending = {'state': states.UNCLAIMED, 'now': 1e10, 'limit': 5, 'in_0': 1, 'in_1': 2}
+        orphans = {'state': states.CLAIMED, 'limit': 5, 'living_0': 'm/1/x', 'living_1': 'm/1/y'}
+        pages = [
+            job_queries.page(query, None) for query in (
+                record.JobQuery(limit=5), record.JobQuery(limit=5, states=(states.COMPLETE, states.PARKED)),
+                record.JobQuery(limit=5, owner='m/1/x'))
+        ]
+        for statement, row in (
+            (job_queries.pending(2), pending), (job_queries.orphans(2), orphans), *((page, {}) for page in pages),
+        ):
+            plan = self.plan(statement, row)
+            self.assertEqual([], [line for line in plan if re.search(self.SCANS, line)], '\n'.join(plan))
+
+
+class SqliteCostTest(_CostTest):
+
+    kind = 'sqlite'
+    ANALYZE = 'ANALYZE'
+    EXPLAIN = 'EXPLAIN QUERY PLAN'
+    # A scan of the table that is not through an index; the few rows of the parts may be sorted.
+    SCANS = r'SCAN jobs(?! USING INDEX)'
+
+
+class MariaDBCostTest(_CostTest):
+
+    kind = 'mariadb'
+    ANALYZE = 'ANALYZE TABLE jobs'
+    EXPLAIN = 'EXPLAIN'
+    SCANS = r' jobs ALL '
+
+
+class PostgreSQLCostTest(_CostTest):
+
+    kind = 'postgresql'
+    ANALYZE = 'ANALYZE jobs'
+    EXPLAIN = 'EXPLAIN'
+    SCANS = r'Seq Scan on jobs'
+
+
+del _CostTest
