@@ -134,14 +134,19 @@ def _start(board: boards.JobBoard, flow_factories: factories.FlowFactories,
 
 def _make_engine(conf: cfg.ConfigOpts, backend: base.Backend, made: flow.Flow,
                  claimed: claims.ClaimedJob) -> runner.Engine:
-    """Return an engine for a job, which records under the job's own UUIDs and its fence."""
+    """Return an engine for a job, which records under the job's own UUIDs and its fence.
+
+    The inputs stay in the job's row, from where each owner takes them. A flow that began under
+    another plan is refused, and its job parked: an operator decides.
+    """
     job = claimed.job
     options = {'max_workers': conf.conductor.engine_threads}
-    engine: runner.Engine = engines.load(
-        made, store=dict(job.store), flow_detail=models.FlowDetail(made.name, job.flow_uuid),
+    engine = engines.load(
+        made, flow_detail=models.FlowDetail(made.name, job.flow_uuid),
         book=models.LogBook(job.name, job.book_uuid), backend=backend,
-        engine=conf.conductor.engine, ownership=claimed,
-        **(options if conf.conductor.engine != 'serial' else {}))
+        engine=conf.conductor.engine, ownership=claimed, refuse_changed=True,
+        **({} if conf.conductor.engine in ('default', 'serial') else options))
+    engine.storage.inject(job.store, transient=True)
     return engine
 
 
