@@ -7,9 +7,10 @@ came to are the next events. Whether commands are performed one by one or handed
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tenacity
@@ -27,6 +28,8 @@ from tfd.storage import Storage
 from tfd.types import failure as ft
 
 __all__ = ['ActionEngine', 'SerialEngine']
+
+LOG = logging.getLogger(__name__)
 
 _EXECUTION = frozenset((
     'defer_reverts', 'never_resolve', 'ownership', 'patience', 'refuse_changed', 'sleep',
@@ -239,19 +242,28 @@ class ActionEngine(base.Engine):
         if flow_state is not None and flow_state != old:
             self._publisher.tell_flow(flow_state, old)
 
-    def _persist(self, write: Any) -> None:
-        """Write; while the database is away, wait and try again: for as long as the job is owned, else for the patience."""
-        patience = float(self._options.get('patience', PATIENCE))
+    def _persist(self, write: Callable[[], None]) -> None:
+        """Write. While the database is away, wait and try again: a job's flow for as long as the job is owned and not to be handed over,
+        another for the patience.
+
+        :raises OwnershipLost: the claim ended meanwhile.
+        :raises StorageUnavailable: the waiting is over.
+        """
         for attempt in tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(exceptions.StorageUnavailable),
-            stop=tenacity.stop_after_delay(patience), wait=tenacity.wait_random_exponential(0.05, max=2.0),
-            sleep=self._options.get('sleep', time.sleep), before_sleep=self._before_waiting, reraise=True,
+            retry=tenacity.retry_if_exception_type(exceptions.StorageUnavailable), stop=self._gives_up,
+            wait=tenacity.wait_random_exponential(0.05, max=2.0), sleep=self._options.get('sleep', time.sleep),
+            before_sleep=self._before_waiting, reraise=True,
         ):
             with attempt:
                 write()
 
+    def _gives_up(self, attempt: tenacity.RetryCallState) -> bool:
+        if self._ownership is not None:
+            return self._suspending
+        return (attempt.seconds_since_start or 0.0) >= float(self._options.get('patience', PATIENCE))
+
     def _before_waiting(self, attempt: tenacity.RetryCallState) -> None:
-        publishing.LOG.warning(
+        LOG.warning(
             'flow %s (%s): a step cannot be recorded now, trying again: %s', self._storage.flow_name,
             self._storage.flow_uuid, attempt.outcome.exception() if attempt.outcome else '')
         if self._ownership is not None:
