@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -32,6 +32,35 @@ _Jobs = list[record.Job]
 
 _FIELDS = tuple(field.name for field in fields(record.Job))
 _STORE = _FIELDS.index('store')
+
+
+class _LazyStore(Mapping[str, Any]):
+    """A store that is decoded when somebody looks into it, which may raise InvalidFormat."""
+
+    __slots__ = ('_codec', '_decoded', '_stored')
+
+    def __init__(self, codec: codecs.JsonCodec, stored: str) -> None:
+        self._codec = codec
+        self._stored = stored
+        self._decoded: Mapping[str, Any] | None = None
+
+    def _store(self) -> Mapping[str, Any]:
+        if self._decoded is None:
+            self._decoded = self._codec.decode(self._stored)
+        return self._decoded or {}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._store()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store())
+
+    def __len__(self) -> int:
+        return len(self._store())
+
+    def __repr__(self) -> str:
+        # What is in it may be a secret.
+        return f'<store of {len(self._stored)} characters>'
 
 
 class SqlJobStore:
@@ -78,7 +107,13 @@ class SqlJobStore:
         return found
 
     def _jobs(self, rows: Iterable[Sequence[Any]]) -> _Jobs:
-        return [self._job(row) for row in rows]
+        """Return jobs whose stores are read when they are looked at: one that cannot be read hides no other job."""
+        jobs = []
+        for row in rows:
+            values = list(row)
+            values[_STORE] = _LazyStore(self._codec, values[_STORE])
+            jobs.append(record.Job(*values))
+        return jobs
 
     def _job(self, row: Sequence[Any]) -> record.Job:
         values = list(row)

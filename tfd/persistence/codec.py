@@ -116,7 +116,7 @@ class JsonCodec:
     def decode(self, stored: str | None) -> Any:
         """Return the value that was encoded; None for None.
 
-        :raises StorageFailure: the text is none that :meth:`encode` made, or names a class that cannot be found here.
+        :raises InvalidFormat: the text is none that :meth:`encode` made, or names a class that cannot be found here.
         """
         if stored is None:
             return None
@@ -124,11 +124,12 @@ class JsonCodec:
             if _MARK in stored:
                 return json.loads(stored, object_hook=_restore)
             return json.loads(stored)
-        except exceptions.StorageFailure:
+        except exceptions.InvalidFormat:
             raise
-        except (ValueError, TypeError, LookupError, ArithmeticError, exceptions.InvalidFormat) as err:
-            raise exceptions.StorageFailure(f'a stored value cannot be read: {stored[:80]!r}: {err}',
-                cause=err) from err
+        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as err:
+            # The text may hold secrets: the message does not repeat it.
+            raise exceptions.InvalidFormat(
+                f'a stored value of {len(stored)} characters cannot be read: {type(err).__name__}', cause=err) from err
 
 
 def _too_deep(what: str) -> exceptions.NotStorable:
@@ -194,7 +195,7 @@ def _class_path(kind: type, path: _Path) -> str:
     name = f'{kind.__module__}:{kind.__qualname__}'
     try:
         found = _find_class(name)
-    except exceptions.StorageFailure:
+    except exceptions.InvalidFormat:
         found = None
     if found is not kind:
         raise _Refused(path, f'{_type_name(kind)} (a class that cannot be imported by that name)')
@@ -278,14 +279,14 @@ def _restore(pairs: dict[str, Any]) -> Any:
     kind, *parts = pairs[_TAG]
     read = _READERS.get(kind)
     if read is None:
-        raise exceptions.StorageFailure(f'a stored value is of kind {kind!r}, which this release does not know')
+        raise exceptions.InvalidFormat(f'a stored value is of kind {kind!r}, which this release does not know')
     return read(*parts)
 
 
 def _find_class(name: str) -> type:
     """Return the class at ``module:qualified name``.
 
-    :raises StorageFailure: there is none.
+    :raises InvalidFormat: there is none.
     """
     module, _, path = name.partition(':')
     try:
@@ -293,10 +294,10 @@ def _find_class(name: str) -> type:
         for step in path.split('.'):
             found = getattr(found, step)
     except (ImportError, AttributeError, ValueError) as err:
-        raise exceptions.StorageFailure(f'a stored value is a {name}, which cannot be imported here',
+        raise exceptions.InvalidFormat(f'a stored value is a {name}, which cannot be imported here',
             cause=err) from err
     if not isinstance(found, type):
-        raise exceptions.StorageFailure(f'a stored value is a {name}, which is no class here')
+        raise exceptions.InvalidFormat(f'a stored value is a {name}, which is no class here')
     return found
 
 
@@ -308,7 +309,7 @@ def _read_datetime(text: str, fold: int, zone: str | None = None) -> datetime.da
 def _read_enum(name: str, member: str | None, value: Any = None) -> enum.Enum:
     found = _find_class(name)
     if not issubclass(found, enum.Enum):
-        raise exceptions.StorageFailure(f'a stored value is a {name}, which is no enumeration here')
+        raise exceptions.InvalidFormat(f'a stored value is a {name}, which is no enumeration here')
     return found(value) if member is None else found[member]
 
 
@@ -319,7 +320,7 @@ def _read_dataclass(name: str, fields: list[list[Any]]) -> Any:
     """
     found = _find_class(name)
     if not dataclasses.is_dataclass(found):
-        raise exceptions.StorageFailure(f'a stored value is a {name}, which is no dataclass here')
+        raise exceptions.InvalidFormat(f'a stored value is a {name}, which is no dataclass here')
     stored = {field: value for field, value in fields}
     instance = object.__new__(found)
     for field in dataclasses.fields(found):
