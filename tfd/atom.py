@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The atom: the smallest thing that a flow runs, with the names of what it takes and gives.
 
-How arguments are found (as TaskFlow 6.x): an argument of ``execute`` or ``revert`` is bound to a *symbol*, by default the symbol of its
-own name. ``rebind`` binds arguments to other symbols, ``requires`` adds symbols for ``**kwargs``, ``inject`` gives the atom symbols of
-its own. ``provides`` names what ``execute`` returns.
+How arguments are found (as TaskFlow 6.x): an argument of ``execute`` or ``revert`` is bound to a *symbol*, by default
+the symbol of its own name. ``rebind`` binds arguments to other symbols, ``requires`` adds symbols for ``**kwargs``,
+``inject`` gives the atom symbols of its own. ``provides`` names what ``execute`` returns.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from tfd.types import sets
-from tfd.types import signature
+from tfd.types import sets, signature
 
 __all__ = ['Atom']
 
@@ -178,7 +177,7 @@ class Atom(abc.ABC):
 
     @property
     def requires(self) -> sets.OrderedSet[str]:
-        """Symbols that the store or other atoms must give: of ``execute`` first, then those that only ``revert`` needs."""
+        """Symbols that the store or other atoms must give: those of ``execute`` first, then of ``revert``."""
         return self._binding.requires
 
     @property

@@ -188,7 +188,7 @@ class DisallowedAccess(TaskFlowException):
         self.disallowed_names = frozenset(disallowed_names or ())
 
 
-class NotImplementedError(builtins.NotImplementedError):  # noqa: A001 - TaskFlow's name
+class NotImplementedError(builtins.NotImplementedError):
     """The operation is not offered by this object."""
 
 

@@ -28,7 +28,8 @@ class Flow(abc.ABC):
     A flow only describes; an engine compiles it into a plan. It may be changed until then.
 
     :param name: for people, and for the default names of retries.
-    :param retry: a :class:`~tfd.retry.Retry` that decides what becomes of this flow's failures; belongs to this flow alone.
+    :param retry: a :class:`~tfd.retry.Retry` that decides what becomes of this flow's failures; belongs to this flow
+        alone.
     :raises TypeError: ``retry`` is something else.
     """
 

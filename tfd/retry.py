@@ -8,8 +8,7 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tfd import atom
-from tfd import exceptions
+from tfd import atom, exceptions
 from tfd.types import failure as ft
 
 __all__ = [
@@ -39,7 +38,7 @@ REVERT_FLOW_FAILURES = 'flow_failures'
 
 
 class History(Sequence[tuple[Any, Mapping[str, ft.Failure]]]):
-    """A retry's attempts, oldest first: pairs of what its ``execute`` provided and the failures by atom name that followed.
+    """A retry's attempts, oldest first: pairs of what ``execute`` provided and the failures by atom name that followed.
 
     :param contents: the pairs.
     :param failure: the retry's own failure, where it failed itself.
@@ -95,8 +94,9 @@ class History(Sequence[tuple[Any, Mapping[str, ft.Failure]]]):
 class Retry(atom.Atom):
     """Decides what becomes of the flow that it was given to when something in it failed.
 
-    ``execute`` runs before anything else of the flow, at every attempt; what it returns can be provided to the flow's atoms.
-    All three methods are pure decisions: they may be called again after a crash, as long as their answer is not recorded.
+    ``execute`` runs before anything else of the flow, at every attempt; what it returns can be provided to the flow's
+    atoms. All three methods are pure decisions: they may be called again after a crash, as long as their answer is not
+    recorded.
 
     :param name: ``<flow name>_retry`` where it is not given.
     """
@@ -197,7 +197,7 @@ class _ForEachBase(Retry):
             if tried in untried:
                 untried.remove(tried)
         if not untried:
-            raise exceptions.NotFound('No elements left in collection of iterable retry controller %s' % self.name)
+            raise exceptions.NotFound(f'No elements left in collection of iterable retry controller {self.name}')
         return untried[0]
 
     def _decide(self, values: Iterable[Any], history: History) -> Decision:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from tfd import atom
-from tfd.types import notifier
-from tfd.types import signature
+from tfd.types import notifier, signature
 
 __all__ = [
     'EVENT_UPDATE_PROGRESS', 'PROGRESS_SINK', 'REVERT_FLOW_FAILURES', 'REVERT_RESULT', 'FunctorTask', 'MapFunctorTask',
@@ -22,8 +21,8 @@ __all__ = [
 
 LOG = logging.getLogger(__name__)
 
-#: Arguments that the engine gives to ``revert``: what ``execute`` returned (a Failure where it raised, None where it never reported
-#: its end), and ``{atom name: Failure}`` of the failures that led to the reverting.
+#: Arguments that the engine gives to ``revert``: what ``execute`` returned (a Failure where it raised, None where it
+#: never reported its end), and ``{atom name: Failure}`` of the failures that led to the reverting.
 REVERT_RESULT = 'result'
 REVERT_FLOW_FAILURES = 'flow_failures'
 
@@ -38,8 +37,9 @@ PROGRESS_SINK: contextvars.ContextVar[Callable[[Any, float], None] | None] = con
 class Task(atom.Atom):
     """A unit of work that can be executed and reverted.
 
-    ``execute`` may run more than once: a process can die after the work and before its result is recorded. What it does should be
-    safe to repeat, or carry an idempotency key. ``revert`` is called for a task that executed, that failed, or that may have begun.
+    ``execute`` may run more than once: a process can die after the work and before its result is recorded. What it does
+    should be safe to repeat, or carry an idempotency key. ``revert`` is called for a task that executed, that failed,
+    or that may have begun.
 
     :param name: ``module.Class`` where it is not given. The other arguments are those of :class:`~tfd.atom.Atom`.
     """
@@ -161,7 +161,8 @@ class MapFunctorTask(Task):
 class ReduceFunctorTask(Task):
     """Folds the required symbols' values, from the left, with a function of two arguments; provides what is left.
 
-    :raises ValueError: the function cannot be called or does not take exactly two arguments, or fewer than two symbols are required.
+    :raises ValueError: the function cannot be called or does not take exactly two arguments, or fewer than two symbols
+        are required.
     """
 
     def __init__(

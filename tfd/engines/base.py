@@ -46,8 +46,8 @@ class Engine(abc.ABC):
     def atom_notifier(self) -> Notifier:
         """Tells of the atoms' states, after they are recorded; of RUNNING and REVERTING just before the call.
 
-        The details are ``task_name`` and ``task_uuid``, or ``retry_name`` and ``retry_uuid``, ``old_state``, and with SUCCESS, FAILURE,
-        REVERTED and REVERT_FAILURE the ``result``.
+        The details are ``task_name`` and ``task_uuid``, or ``retry_name`` and ``retry_uuid``, ``old_state``, and with
+        SUCCESS, FAILURE, REVERTED and REVERT_FAILURE the ``result``.
         """
         return self._atom_notifier
 
@@ -91,11 +91,13 @@ class Engine(abc.ABC):
     def run(self, timeout: float | None = None) -> None:
         """Run the flow until it comes to rest: to its end, reverted, or suspended. Prepares and validates first.
 
-        :param timeout: seconds to wait for a running atom before looking for a suspend again; None waits until one ends.
+        :param timeout: seconds to wait for a running atom before looking for a suspend again; None waits until one
+            ends.
         :raises Exception: what the failed atom raised, where one alone failed in this process.
         :raises WrappedFailure: several failed, or one whose failure was recorded by another process.
         :raises OwnershipLost: the job is somebody else's by now; nothing more was done.
-        :raises StorageUnavailable: steps cannot be recorded; nothing was reverted because of it, the flow can be resumed.
+        :raises StorageUnavailable: steps cannot be recorded; nothing was reverted because of it, the flow can be
+            resumed.
         """
 
     @abc.abstractmethod

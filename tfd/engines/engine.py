@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shell around the scheduler: records its steps, performs its commands, tells who listens. In that order.
 
-A run is a loop: the scheduler answers events with a step; the step is recorded in one transaction; its commands are performed; what they
-came to are the next events. Whether commands are performed one by one or handed to an executor is what engines differ in.
+A run is a loop: the scheduler answers events with a step; the step is recorded in one transaction; its commands are
+performed; what they came to are the next events. Whether commands are performed one by one or handed to an executor is
+what engines differ in.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _EXECUTION = frozenset((
     'defer_reverts', 'never_resolve', 'ownership', 'patience', 'refuse_changed', 'sleep',
 ))
 
-#: Seconds for which steps that cannot be recorded are tried again, unless the engine runs a job: then for as long as that is owned.
+#: Seconds for which steps that cannot be recorded are tried again, unless the engine runs a job: then for as long as
+#: that is owned.
 PATIENCE = 60.0
 
 _NO_ARGUMENTS: dict[str, Any] = {}
@@ -243,8 +245,9 @@ class ActionEngine(base.Engine):
             self._publisher.tell_flow(flow_state, old)
 
     def _persist(self, write: Callable[[], None]) -> None:
-        """Write. While the database is away, wait and try again: a job's flow for as long as the job is owned and not to be handed over,
-        another for the patience.
+        """Write; while the database is away, wait and try again.
+
+        A job's flow waits for as long as the job is owned and not to be handed over, another for the patience.
 
         :raises OwnershipLost: the claim ended meanwhile.
         :raises StorageUnavailable: the waiting is over.

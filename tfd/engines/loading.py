@@ -35,9 +35,10 @@ def load(
     :param store: the flow's inputs, by symbol.
     :param flow_detail: the record to run under; one of its own is made in the book where there is none.
     :param book: the logbook; one of its own is made where there is a backend and neither a book nor a flow detail.
-    :param backend: where to record: a backend, or what :func:`tfd.persistence.backends.fetch` makes one of; the caller closes it. None: in
-        memory only.
-    :param engine: ``serial``, ``parallel``, or a name of the namespace; may carry options as ``parallel://?max_workers=2``.
+    :param backend: where to record: a backend, or what :func:`tfd.persistence.backends.fetch` makes one of; the caller
+        closes it. None: in memory only.
+    :param engine: ``serial``, ``parallel``, or a name of the namespace; may carry options as
+        ``parallel://?max_workers=2``.
     :param kwargs: the engine's options; one that it does not know is refused.
     :raises NotFound: no engine of that name is installed.
     :raises ValueError, TypeError: an option is not known or has a value that cannot be used.

@@ -31,8 +31,8 @@ class ParallelEngine(engine.ActionEngine):
 
     Completions are taken as they come: what an atom made ready starts without waiting for its siblings.
 
-    :param executor: option; an executor of :mod:`concurrent.futures` that the caller owns and closes, or the name of a kind of which the
-        engine makes, and closes, its own at each run: ``threads`` by default.
+    :param executor: option; an executor of :mod:`concurrent.futures` that the caller owns and closes, or the name of a
+        kind of which the engine makes, and closes, its own at each run: ``threads`` by default.
     :param max_workers: option; how many workers an executor of the engine's own has.
     """
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two ports that make a jobboard: where jobs are kept, and how conductors agree who runs them.
 
-SQL is the truth about every job; the coordinator holds locks, membership and doorbells, and its total loss loses no job.
+SQL is the truth about every job; the coordinator holds locks, membership and doorbells, and its total loss loses no
+job.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ class Capability(enum.Enum):
 class JobStore(Protocol):
     """Keeps jobs. Safe to use from any thread.
 
-    Rules of a driver: every method is one transaction at READ COMMITTED; :class:`StorageUnavailable` where the database cannot be
-    reached; every answer is bounded by a limit.
+    Rules of a driver: every method is one transaction at READ COMMITTED; :class:`StorageUnavailable` where the database
+    cannot be reached; every answer is bounded by a limit.
     """
 
     def post(self, jobs: Sequence[record.NewJob]) -> Jobs:
-        """Record new jobs, and return them as stored; one whose token is known is not recorded again: the first is returned.
+        """Record new jobs, and return them as stored; of a token that is known, the job that it gave first.
 
-        All are recorded or none. A job is given a logbook and flow UUID of its own here, so that its later owners agree on them.
+        All are recorded or none. A job is given a logbook and flow UUID of its own here, so that its later owners agree
+        on them.
 
         :raises NotStorable: a value of a ``store`` has no stored form; nothing is recorded.
         """
@@ -58,7 +60,7 @@ class JobStore(Protocol):
         """Return a page of jobs, newest first."""
 
     def pending(self, shards: Collection[int], now: float, limit: int) -> Candidates:
-        """Return unclaimed jobs of these shards whose ``not_before`` has come, most urgent and then oldest first. Index only."""
+        """Return unclaimed jobs of these shards whose time has come, most urgent and then oldest first. Index only."""
 
     def orphans(self, living: Collection[str], limit: int) -> Candidates:
         """Return claimed jobs whose owner is none of the living incarnations. Index only."""
@@ -67,10 +69,12 @@ class JobStore(Protocol):
         """Return the claimed jobs whose owner is this incarnation."""
 
     def claim(self, candidate: record.Candidate, owner: str, claim_id: str) -> record.Claim:
-        """Make ``owner`` the job's owner under a new epoch, where the row still has the candidate's epoch and is UNCLAIMED or CLAIMED.
+        """Make ``owner`` the job's owner under a new epoch.
 
-        ``attempts`` becomes 1 where the row recorded something since the last claim, else grows by one. Where the answer to the
-        write was lost, the outcome is found by reading ``claim_id`` back.
+        Only where the row still has the candidate's epoch, and is UNCLAIMED or CLAIMED.
+
+        ``attempts`` becomes 1 where the row recorded something since the last claim, else grows by one. Where the
+        answer to the write was lost, the outcome is found by reading ``claim_id`` back.
 
         :raises UnclaimableJob: it has another epoch or state by now, or is gone.
         """
@@ -89,7 +93,9 @@ class JobStore(Protocol):
         """
 
     def unblock(self, candidate: record.Candidate) -> int:
-        """End the database sessions that the row's former owner left (a stopped process holds its row locks); return how many.
+        """End the database sessions that the row's former owner left, and return how many.
+
+        A stopped process holds its row locks.
 
         Does nothing where the database has no such sessions (SQLite) or the epoch has moved on.
         """

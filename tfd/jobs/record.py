@@ -12,7 +12,8 @@ from tfd import states
 
 __all__ = ['Candidate', 'Claim', 'Job', 'JobQuery', 'NewJob', 'Priority', 'shard_of']
 
-#: How many shards a board's jobs are spread over. A power of two well above the number of conductors expected on one database.
+#: How many shards a board's jobs are spread over. A power of two well above the number of conductors expected on one
+#: database.
 SHARDS = 64
 
 
@@ -53,7 +54,8 @@ class Job:
     """A job's row. Times are seconds since 1970-01-01 UTC.
 
     :ivar state: ``UNCLAIMED``, ``CLAIMED``, ``COMPLETE`` or ``PARKED``.
-    :ivar outcome: the final state of its flow (``SUCCESS``, ``REVERTED``, ``FAILURE``) once complete or parked, else ''.
+    :ivar outcome: the final state of its flow (``SUCCESS``, ``REVERTED``, ``FAILURE``) once complete or parked, else
+        ''.
     :ivar owner: the incarnation that claimed it, '' where nobody owns it.
     :ivar claim_id: names the latest claim; stays after the job is given back.
     :ivar epoch: the fencing token: grows with every claim and every settling.
@@ -62,7 +64,8 @@ class Job:
     :ivar claims: claims in all.
     :ivar shard: which part of the board it is on (0 to SHARDS - 1), from its id.
     :ivar book_uuid, flow_uuid: its logbook and flow detail; the flow is recorded at the first claim's load.
-    :ivar connections: ids of the owner's database connections, comma separated, for a successor that is blocked by them.
+    :ivar connections: ids of the owner's database connections, comma separated, for a successor that is blocked by
+        them.
     """
 
     id: str

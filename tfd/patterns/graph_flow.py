@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from tfd import deciders
-from tfd import exceptions
-from tfd import flow
+from tfd import deciders, exceptions, flow
 from tfd.types import order
 
 __all__ = ['Flow', 'TargetedFlow']
@@ -19,8 +17,8 @@ Decider = Callable[..., Any]
 class Flow(flow.Flow):
     """Runs what it holds in the order of a directed graph without cycles.
 
-    Links are added by :meth:`link`, and by :meth:`add` where what one item provides is what another requires. Each refusal leaves the
-    flow as it was.
+    Links are added by :meth:`link`, and by :meth:`add` where what one item provides is what another requires. Each
+    refusal leaves the flow as it was.
     """
 
     def __init__(self, name: Any, retry: Any = None) -> None:
@@ -67,10 +65,11 @@ class Flow(flow.Flow):
     ) -> Flow:
         """Make ``v`` run after ``u``.
 
-        :param decider: called as ``decider(history={name: result of each source of v with a decider})`` when ``v`` could start; where
-            it answers something false, ``v`` is ignored.
+        :param decider: called as ``decider(history={name: result of each source of v with a decider})`` when ``v``
+            could start; where it answers something false, ``v`` is ignored.
         :param decider_depth: how far a "no" reaches, ALL by default; a :class:`~tfd.deciders.Depth` or its name.
-        :raises ValueError: ``u`` or ``v`` is not in the flow, the decider cannot be called, or the depth is none or comes without a decider.
+        :raises ValueError: ``u`` or ``v`` is not in the flow, the decider cannot be called, or the depth is none or
+            comes without a decider.
         :raises DependencyFailure: the link would close a cycle.
         """
         for node, end in ((u, 'from'), (v, 'to')):

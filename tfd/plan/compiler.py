@@ -8,11 +8,8 @@ from typing import Any
 
 from tfd import exceptions
 from tfd import flow as flow_model
-from tfd.patterns import graph_flow
-from tfd.patterns import linear_flow
-from tfd.patterns import unordered_flow
-from tfd.plan import model
-from tfd.plan import symbols
+from tfd.patterns import graph_flow, linear_flow, unordered_flow
+from tfd.plan import model, symbols
 
 __all__ = ['compile_flow']
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a plan consists of.
 
-Nodes are numbered depth first, so that every edge goes from a lower to a higher number and every flow is an interval of numbers.
-Columns, not objects: a node is an index into them. Tuples of integers are left alone by the garbage collector, which is what keeps the
-cost per task flat from a thousand tasks to a hundred thousand.
+Nodes are numbered depth first, so that every edge goes from a lower to a higher number and every flow is an interval of
+numbers. Columns, not objects: a node is an index into them. Tuples of integers are left alone by the garbage collector,
+which is what keeps the cost per task flat from a thousand tasks to a hundred thousand.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Kind(enum.IntEnum):
 class Scope:
     """The reach of a retry: the nodes ``first`` to ``last``, the retry being the first of them.
 
-    Scope 0 is the whole plan and has no retry (``retry`` is NOBODY). The scopes inside of scope ``s`` are ``s + 1`` to ``inner``.
+    Scope 0 is the whole plan and has no retry (``retry`` is NOBODY). The scopes inside of scope ``s`` are ``s + 1`` to
+    ``inner``.
     """
 
     retry: int
@@ -63,7 +64,8 @@ class Gate:
 class Argument:
     """Where one argument of an atom comes from.
 
-    :ivar entry: the nearest provision that the atom can see, an index into :class:`Visibility`; NOBODY where there is none.
+    :ivar entry: the nearest provision that the atom can see, an index into :class:`Visibility`; NOBODY where there is
+        none.
     :ivar optional: the atom can do without.
     """
 
@@ -92,8 +94,8 @@ class FlowNode:
 class Visibility:
     """Who provides a symbol, as lists that grow towards the nearer provider.
 
-    Entry ``e`` says that node ``provider[e]`` provides the symbol as element ``index[e]`` of its result (None: as a whole), and that
-    ``older[e]`` is the entry that it shadows.
+    Entry ``e`` says that node ``provider[e]`` provides the symbol as element ``index[e]`` of its result (None: as a
+    whole), and that ``older[e]`` is the entry that it shadows.
     """
 
     provider: list[int] = dataclasses.field(default_factory=list)
@@ -108,7 +110,8 @@ class Plan:
     :ivar atoms: the task or retry, None for a join.
     :ivar successors, predecessors: edges both ways.
     :ivar scope_of: the innermost scope that decides about the node's failure: for a retry the scope around its own.
-    :ivar flow_of: the flow that the node stands in directly, an index into ``flows``; for a retry the flow that it controls.
+    :ivar flow_of: the flow that the node stands in directly, an index into ``flows``; for a retry the flow that it
+        controls.
     :ivar gates: deciders by target node.
     :ivar unprovided: ``(node, method, symbol)`` of what an atom needs and nothing that it can see provides.
     :ivar execute_arguments, revert_arguments: an empty tuple where nothing is to be looked up.
@@ -143,8 +146,8 @@ class Plan:
     def reach(self, node: int, depth: Depth) -> list[int]:
         """Return the nodes that a decider's "no" to an atom ignores.
 
-        ALL is whatever can be reached; FLOW stays on links between atoms of one flow, NEIGHBORS on the first of them, ATOM on the atom; as
-        TaskFlow 6.5.
+        ALL is whatever can be reached; FLOW stays on links between atoms of one flow, NEIGHBORS on the first of them,
+        ATOM on the atom; as TaskFlow 6.5.
         """
         found = {node: None}
         stack = [] if depth is Depth.ATOM else [node]
@@ -166,7 +169,8 @@ class Plan:
     def providers(self, entry: int, reader: int) -> Iterator[tuple[int, Any]]:
         """Yield ``(node, index)`` of each provision that ``reader`` can see, nearest first, beginning with ``entry``.
 
-        The first costs nothing; each further one a walk up the nesting: it is needed where a nearer provider was ignored.
+        The first costs nothing; each further one a walk up the nesting: it is needed where a nearer provider was
+        ignored.
         """
         seen = self.visibility
         first = True
@@ -192,7 +196,7 @@ class Plan:
         return item == NOBODY or _before(self.flows[flow], item, path[flow])
 
     def digest(self) -> str:
-        """Return a fingerprint of names, kinds, versions, edges, scopes and gates: equal for flows that resume each other's logbooks."""
+        """Return a fingerprint of names, versions, edges, scopes and gates: equal for plans that can go on with one another."""
         spell = hashlib.sha256()
         for node, atom in enumerate(self.atoms):
             label = '' if atom is None else f'{atom.name}\0{atom.version}'

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds, while a flow is compiled, which provider each argument sees first.
 
-Providers of a symbol form a list that grows towards the nearer one. Whether an entry is visible from where the compiler stands depends on
-the innermost flow that holds both: its own items are visible in a linear flow, those before the present one in a graph, none in an
-unordered flow. That flow is found by following closed flows to their parents with path compression, so a lookup costs next to nothing
-whatever the nesting; only in a graph, and only for a provider that is no direct predecessor, is there a sweep, once per provider.
+Providers of a symbol form a list that grows towards the nearer one. Whether an entry is visible from where the compiler
+stands depends on the innermost flow that holds both: its own items are visible in a linear flow, those before the
+present one in a graph, none in an unordered flow. That flow is found by following closed flows to their parents with
+path compression, so a lookup costs next to nothing whatever the nesting; only in a graph, and only for a provider that
+is no direct predecessor, is there a sweep, once per provider.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Symbols:
             self._nearest[symbol] = len(seen.provider) - 1
 
     def arguments(self, atom: Any) -> tuple[tuple[model.Argument, ...], tuple[model.Argument, ...]]:
-        """Return where an atom's arguments come from, for execute and for revert, seen from where the compiler stands."""
+        """Return where an atom's arguments for execute and for revert come from, seen from where the compiler stands."""
         return (
             self._bind(atom.rebind, atom.optional) if atom.rebind else _NOTHING,
             self._bind(atom.revert_rebind, atom.revert_optional) if atom.revert_rebind else _NOTHING,

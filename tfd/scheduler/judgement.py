@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Failures: who is asked about them, and what becomes of it.
 
-Each failed atom is brought before the retry of its innermost scope. RETRY and REVERT_ALL are verdicts; REVERT passes the question to the
-retry around, whose RETRY or REVERT_ALL is the verdict; where all of them say REVERT, it is REVERT on the innermost scope (on everything with
-``defer_reverts``). Of verdicts on scopes around one another the widest wins, on one scope REVERT. An atom in no scope, a retry that failed
-itself (also in answering) with no retry around it: everything is reverted.
+Each failed atom is brought before the retry of its innermost scope. RETRY and REVERT_ALL are verdicts; REVERT passes
+the question to the retry around, whose RETRY or REVERT_ALL is the verdict; where all of them say REVERT, it is REVERT
+on the innermost scope (on everything with ``defer_reverts``). Of verdicts on scopes around one another the widest wins,
+on one scope REVERT. An atom in no scope, a retry that failed itself (also in answering) with no retry around it:
+everything is reverted.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scheduler: takes events, returns what to record and what to do.
 
-No I/O, clock, lock, thread, log or user code. The machine owns the states of the nodes; three parts of it have modules of their own, each
-with the state that it alone changes: failures and verdicts (:mod:`tfd.scheduler.judgement`), what is to be undone
-(:mod:`tfd.scheduler.rollback`), and a run that goes on (:mod:`tfd.scheduler.resumption`).
+No I/O, clock, lock, thread, log or user code. The machine owns the states of the nodes; three parts of it have modules
+of their own, each with the state that it alone changes: failures and verdicts (:mod:`tfd.scheduler.judgement`), what is
+to be undone (:mod:`tfd.scheduler.rollback`), and a run that goes on (:mod:`tfd.scheduler.resumption`).
 
 The cost of an event is proportional to the edges of the nodes whose state it changes.
 """
@@ -13,11 +13,9 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterable
 
-from tfd import deciders
-from tfd import states
+from tfd import deciders, states
 from tfd.plan import model
-from tfd.scheduler import judgement
-from tfd.scheduler import rollback
+from tfd.scheduler import judgement, rollback
 from tfd.scheduler import vocabulary as v
 from tfd.scheduler.vocabulary import Code
 
@@ -91,8 +89,8 @@ class Scheduler:
     def handle(self, events: Iterable[v.Event]) -> v.Step:
         """Take what has happened since the last step, and return what follows from it.
 
-        Illegal events (for a node that is not under way, an answer to a question that was not asked) raise ValueError and change nothing
-        of the node that they name.
+        Illegal events (for a node that is not under way, an answer to a question that was not asked) raise ValueError
+        and change nothing of the node that they name.
         """
         step = self.step = v.Step([], [])
         for event in events:
@@ -116,7 +114,8 @@ class Scheduler:
     def _end(self, node: int, expected: int, code: int) -> None:
         if self.state[node] != expected:
             raise ValueError(
-                f'node {node} is {v.STATE_NAMES[self.state[node]]}, not {v.STATE_NAMES[expected]}: its end cannot be reported')
+                f'node {node} is {v.STATE_NAMES[self.state[node]]}, not {v.STATE_NAMES[expected]}:'
+                ' its end cannot be reported')
         self.state[node] = code
         self.step.transitions.append(v.Moved(node, code))
         self._under_way -= 1

@@ -21,8 +21,9 @@ _BEGUN = (int(Code.RUNNING), int(Code.REVERTING))
 def resume(scheduler: Scheduler, progress: v.Progress) -> None:
     """Bring a new scheduler to where the record ends, without anything that was recorded being asked or done again.
 
-    An atom that was RUNNING executes again, or is reverted where its scope is; one that was REVERTING reverts again. Neither start is
-    written down a second time: a job that kills its worker at the same atom again and again makes no progress, and is seen to make none.
+    An atom that was RUNNING executes again, or is reverted where its scope is; one that was REVERTING reverts again.
+    Neither start is written down a second time: a job that kills its worker at the same atom again and again makes no
+    progress, and is seen to make none.
     """
     state = scheduler.state
     for node, code in progress.codes.items():
@@ -36,14 +37,19 @@ def resume(scheduler: Scheduler, progress: v.Progress) -> None:
     for target, answer in progress.answers.items():
         scheduler.recall_answer(target, answer)
     _count(scheduler, progress)
+    _reopen(scheduler, progress)
+    for scope in sorted(progress.verdicts):
+        scheduler.rollback.begin(scope)
+
+
+def _reopen(scheduler: Scheduler, progress: v.Progress) -> None:
+    """Bring failures that were not decided about before their retries again, from where the questions had come to."""
     for node, code in sorted(progress.codes.items()):
         if code == Code.FAILURE and node not in progress.resolved:
             scheduler.judge.reopen(node, progress.levels.get(node, 0))
     for node in progress.resolved:
-        if not state[node]:
+        if not scheduler.state[node]:
             scheduler.judge.recall_unbegun(node)
-    for scope in sorted(progress.verdicts):
-        scheduler.rollback.begin(scope)
 
 
 def _count(scheduler: Scheduler, progress: v.Progress) -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Undoing a scope: every atom after all that came after it, then the scope's retry again or the end.
 
-A node is *undone* once it is REVERTED, or was never begun, or needs no undoing (a join, an IGNOREd atom) and all after it is undone. An
-atom whose revert failed is never undone, so what came before it stays. Cost: the edges of what was begun, not the size of the scope.
+A node is *undone* once it is REVERTED, or was never begun, or needs no undoing (a join, an IGNOREd atom) and all after
+it is undone. An atom whose revert failed is never undone, so what came before it stays. Cost: the edges of what was
+begun, not the size of the scope.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Rollback:
     # -- the walk ----------------------------------------------------------------------------------
 
     def _collect(self, scope: int) -> list[int]:
-        """Return the nodes of a scope that have been touched: they can be reached from its begin through touched ones."""
+        """Return the touched nodes of a scope: they can be reached from its begin through touched ones."""
         reach = self._plan.scopes[scope]
         state, queued = self._scheduler.state, self._scheduler.queued
         if self._scheduler.judge.verdicts[scope] == states.RETRY:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from tfd import states
 
 __all__ = [
-    'Answered', 'Ask', 'Asked', 'Code', 'Command', 'Decide', 'Decided', 'Event', 'Execute', 'Executed', 'Gated', 'Judged',
-    'Moved', 'Options', 'Progress', 'Resolved', 'Revert', 'Reverted', 'Step', 'Suspended', 'Transition',
+    'Answered', 'Ask', 'Asked', 'Code', 'Command', 'Decide', 'Decided', 'Event', 'Execute', 'Executed',
+    'Gated', 'Judged', 'Moved', 'Options', 'Progress', 'Resolved', 'Revert', 'Reverted', 'Step', 'Suspended',
+    'Transition',
 ]
 
 
@@ -157,7 +158,7 @@ Transition = Moved | Resolved | Asked | Judged | Gated
 
 @dataclasses.dataclass(slots=True)
 class Step:
-    """What one call of the scheduler led to: ``transitions`` to be recorded together, then ``commands`` to be performed.
+    """What one call of the scheduler led to: ``transitions`` to record together, then ``commands`` to perform.
 
     :ivar final: the state in which the flow has come to rest, None while it runs.
     """

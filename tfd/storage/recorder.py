@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a run's steps to a journal, and reads back how far it came.
 
-What the scheduler decides is recorded under subjects of its own words: ``scope:NAME`` (the verdict on the scope of that retry, the whole
-flow where NAME is empty), ``asked:NAME`` (how many retries have said REVERT to that atom's failure, the next being asked) and ``gate:NAME``
-(what the deciders before that atom answered). An atom's failure that was decided about has the intention REVERT.
+What the scheduler decides is recorded under subjects of its own words: ``scope:NAME`` (the verdict on the scope of that
+retry, the whole flow where NAME is empty), ``asked:NAME`` (how many retries have said REVERT to that atom's failure,
+the next being asked) and ``gate:NAME`` (what the deciders before that atom answered). An atom's failure that was
+decided about has the intention REVERT.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Recorder:
     # -- values ------------------------------------------------------------------------------------
 
     def keep(self, node: int, value: Any) -> None:
-        """Make the stored form of what an atom's execute or revert returned, or failed with, for the step that records it.
+        """Make the stored form of what an atom's execute or revert returned, for the step that records it.
 
         :raises NotStorable: it has none; nothing has changed.
         """

@@ -27,8 +27,8 @@ LOG = logging.getLogger(__name__)
 #: Name of the atom detail that holds the flow's inputs (TaskFlow's, so that its logbooks can be read).
 INJECTOR = '_TaskFlow_INJECTOR'
 
-#: Symbol of a text that is the same at every call of an atom in one run of its flow, whatever retries, crashes and takeovers come in
-#: between: for tasks to pass to the services that they call. An input of that name goes first.
+#: Symbol of a text that is the same at every call of an atom in one run of its flow, whatever retries, crashes and
+#: takeovers come in between: for tasks to pass to the services that they call. An input of that name goes first.
 IDEMPOTENCY_KEY = 'tfd_idempotency_key'
 
 #: Seconds of silence after which news of progress is worth a transaction of its own.
@@ -90,7 +90,8 @@ class Storage:
     def bind(self, plan: Plan, refuse_changed: bool = False) -> None:
         """Take up the flow under this plan: record it, or fill in what is recorded of it.
 
-        :param refuse_changed: refuse a flow that has begun under another plan; it is logged and taken up otherwise, atom by name.
+        :param refuse_changed: refuse a flow that has begun under another plan; it is logged and taken up otherwise,
+            atom by name.
         :raises IncompatibleVersion: it has, and ``refuse_changed``; nothing is recorded.
         :raises OwnershipLost, StorageUnavailable, NotStorable: as the journal does.
         """
@@ -282,7 +283,7 @@ class Storage:
                 self._recorder.meta_changed(node)
 
     def outcome_of(self, node: int) -> Any:
-        """Return what a task's revert is told of its execute: the result, the Failure, or None where neither is known."""
+        """Return what a task's revert is told of its execute: the result, the Failure, or None for neither."""
         failure = self.columns.failures.get(node)
         if failure is not None:
             return failure
@@ -338,7 +339,8 @@ class Storage:
     def arguments(self, node: int, arguments: Iterable[Argument]) -> dict[str, Any]:
         """Return the values of an atom's arguments, by name.
 
-        Looked for in the atom's own inputs, the flow's, and then the providers that it can see, nearest first, ignored ones passed over.
+        Looked for in the atom's own inputs, the flow's, and then the providers that it can see, nearest first, ignored
+        ones passed over.
 
         :raises NotFound: a value that is not optional is not there.
         """
@@ -485,7 +487,8 @@ class Storage:
     def fetch(self, name: str, many_handler: Callable[[list[Any]], Any] | None = None) -> Any:
         """Return the value of a symbol: an input, or what an atom provided.
 
-        :param many_handler: given the values of all providers, latest first, returns the one meant; the latest by default.
+        :param many_handler: given the values of all providers, latest first, returns the one meant; the latest by
+            default.
         :raises NotFound: nothing provides it, or what does has not.
         """
         for inputs in (self._transient, self._inputs):

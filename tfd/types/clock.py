@@ -26,8 +26,8 @@ class Clock(Protocol):
 class BootClock:
     """The clock of this machine, counting through suspend (CLOCK_BOOTTIME; see clock_gettime(2)).
 
-    ``CLOCK_MONOTONIC`` stands still while a machine sleeps: an owner that believes in its claim by that clock would wake
-    up an hour later and go on.
+    ``CLOCK_MONOTONIC`` stands still while a machine sleeps: an owner that believes in its claim by that clock would
+    wake up an hour later and go on.
     """
 
     _ID = getattr(time, 'CLOCK_BOOTTIME', time.CLOCK_MONOTONIC)

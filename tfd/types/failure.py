@@ -44,15 +44,15 @@ def _text(error: BaseException) -> str:
 class Failure:
     """An exception that was raised by an atom, with its causes, as a value.
 
-    Made inside an ``except`` block without arguments, from :meth:`from_exception`, or from what :meth:`to_dict` returned. A failure
-    that was made here holds the exception object and can raise it again; one that was reloaded holds text only, and
-    :meth:`reraise` raises :class:`~tfd.exceptions.WrappedFailure`.
+    Made inside an ``except`` block without arguments, from :meth:`from_exception`, or from what :meth:`to_dict`
+    returned. A failure that was made here holds the exception object and can raise it again; one that was reloaded
+    holds text only, and :meth:`reraise` raises :class:`~tfd.exceptions.WrappedFailure`.
 
     Iterating yields the names of the exception's class and its bases, most special first.
 
     :param exc_info: as :func:`sys.exc_info` returns it; that of the exception being handled where nothing is given.
-    :raises TypeError: there is no exception, or not one derived from Exception (KeyboardInterrupt and its like are not failures of
-        an atom and are never kept).
+    :raises TypeError: there is no exception, or not one derived from Exception (KeyboardInterrupt and its like are not
+        failures of an atom and are never kept).
     """
 
     #: Version of the dictionary form (TaskFlow 6.x writes 1 and tfd reads it).
@@ -134,7 +134,7 @@ class Failure:
 
     @property
     def causes(self) -> tuple[Failure, ...]:
-        """The failures that led to this one (``__cause__``, else the context that was not suppressed), nearest first."""
+        """The failures that led to this one (``__cause__``, else a context not suppressed), nearest first."""
         if self._causes is None:
             self._causes = tuple(self._chain(self._exc_info[1])) if self._exc_info else ()
         return self._causes
@@ -168,7 +168,7 @@ class Failure:
         return None
 
     def matches(self, other: object) -> bool:
-        """Tell whether the other failure says the same, wherever either of them was made: type, text, traceback, causes."""
+        """Tell whether the other failure says the same, wherever it was made: type, text, traceback, causes."""
         if not isinstance(other, Failure):
             return False
         if self._exc_info is None or other._exc_info is None:
@@ -191,11 +191,12 @@ class Failure:
         mine, theirs = self._exc_info, other._exc_info
         if (mine is None) != (theirs is None):
             return False
-        if mine is not None and theirs is not None and mine[1] is not theirs[1] and type(mine[1]) is not type(theirs[1]):
+        if mine is not None and theirs is not None and type(mine[1]) is not type(theirs[1]):
             return False
         return self._same_text(other)
 
-    # A failure made from an equal exception elsewhere is equal; hashing by identity as TaskFlow does keeps sets of failures usable.
+    # A failure made from an equal exception elsewhere is equal; hashing by identity as TaskFlow does keeps sets of
+    # failures usable.
     __hash__ = object.__hash__
 
     # -- raising -----------------------------------------------------------------------------------
@@ -246,7 +247,6 @@ class Failure:
         :raises ValueError: the dictionary is of a version that is not known.
         :raises InvalidFormat: it is not the dictionary of a failure.
         """
-        cls.validate({'exception_str': '', 'traceback_str': '', 'exc_type_names': ['x'], 'version': data.get('version', 1)})
         cls.validate(data)
         fields = {key: data[key] for key in cls._FIELDS if key in data}
         fields['causes'] = tuple(cls.from_dict(cause) for cause in data.get('causes') or ())
@@ -261,15 +261,15 @@ class Failure:
         """
         if not isinstance(data, Mapping):
             raise exceptions.InvalidFormat(f'a failure is stored as a dictionary, not as a {type(data).__name__}')
+        version = data.get('version', cls.DICT_VERSION)
+        if version != cls.DICT_VERSION:
+            raise ValueError(f'stored failure: version {version!r} is not known, expected {cls.DICT_VERSION}')
         for key in _TEXT_KEYS:
             if not isinstance(data.get(key), str):
                 raise exceptions.InvalidFormat(f'stored failure: {key!r} must be text, found {data.get(key)!r}')
         names = data.get('exc_type_names')
         if not isinstance(names, list | tuple) or not names or not all(isinstance(n, str) for n in names):
             raise exceptions.InvalidFormat(f"stored failure: 'exc_type_names' must be a list of names, found {names!r}")
-        version = data.get('version', cls.DICT_VERSION)
-        if version != cls.DICT_VERSION:
-            raise ValueError(f'stored failure: version {version!r} is not known, expected {cls.DICT_VERSION}')
 
     def copy(self) -> Failure:
         """Return a failure that shares the exception object and nothing else."""

@@ -122,7 +122,8 @@ class Notifier:
     ) -> None:
         """Call ``callback(event_type, *args, details=…, **kwargs)`` at each such event from now on.
 
-        :raises ValueError: the callback (or the filter) cannot be called, is registered already, or the event cannot be registered for.
+        :raises ValueError: the callback (or the filter) cannot be called, is registered already, or the event cannot be
+            registered for.
         :raises KeyError: ``kwargs`` has a reserved key.
         """
         if not callable(callback):

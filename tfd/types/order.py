@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A topological order that is kept while edges are added one by one.
 
-The algorithm is that of D. J. Pearce and P. H. J. Kelly, "A dynamic topological sort algorithm for directed acyclic graphs", ACM
-JEA 11, 2006: an edge that agrees with the order costs nothing, one that does not reorders only the nodes between its ends.
+The algorithm is that of D. J. Pearce and P. H. J. Kelly, "A dynamic topological sort algorithm for directed acyclic
+graphs", ACM JEA 11, 2006: an edge that agrees with the order costs nothing, one that does not reorders only the nodes
+between its ends.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ N = TypeVar('N', bound=Hashable)
 class OnlineOrder(Generic[N]):
     """Positions of nodes such that every edge goes from a lower to a higher one.
 
-    :param successors, predecessors: tell a node's neighbours; both are asked *before* an edge is added to what they read.
+    :param successors, predecessors: tell a node's neighbours; both are asked *before* an edge is added to what they
+        read.
     """
 
     __slots__ = ('_next', '_position', '_predecessors', '_successors')
@@ -45,7 +47,7 @@ class OnlineOrder(Generic[N]):
         return sorted(nodes, key=self._position.__getitem__)
 
     def allow(self, source: N, target: N) -> bool:
-        """Make room for an edge; tell whether it can be added without closing a cycle. Where not, nothing has changed."""
+        """Make room for an edge; tell whether it closes no cycle. Where it would, nothing has changed."""
         position = self._position
         low, high = position[target], position[source]
         if source == target:

@@ -28,7 +28,8 @@ class Signature:
 def read(function: Callable[..., Any], bound: bool = False) -> Signature:
     """Return the signature of a callable.
 
-    :param bound: drop the first positional argument: the function is looked at on its class and will be called on an instance.
+    :param bound: drop the first positional argument: the function is looked at on its class and will be called on an
+        instance.
     """
     required: list[str] = []
     optional: list[str] = []
