@@ -196,7 +196,7 @@ class Plan:
         return item == NOBODY or _before(self.flows[flow], item, path[flow])
 
     def digest(self) -> str:
-        """Return a fingerprint of names, versions, edges, scopes and gates: equal for plans that can go on with one another."""
+        """Return a fingerprint of names, versions, edges, scopes and gates; where it is equal a run can go on."""
         spell = hashlib.sha256()
         for node, atom in enumerate(self.atoms):
             label = '' if atom is None else f'{atom.name}\0{atom.version}'

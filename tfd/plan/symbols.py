@@ -62,7 +62,7 @@ class Symbols:
             self._nearest[symbol] = len(seen.provider) - 1
 
     def arguments(self, atom: Any) -> tuple[tuple[model.Argument, ...], tuple[model.Argument, ...]]:
-        """Return where an atom's arguments for execute and for revert come from, seen from where the compiler stands."""
+        """Return where an atom's arguments for execute and revert come from, seen from where the compiler stands."""
         return (
             self._bind(atom.rebind, atom.optional) if atom.rebind else _NOTHING,
             self._bind(atom.revert_rebind, atom.revert_optional) if atom.revert_rebind else _NOTHING,

@@ -13,10 +13,9 @@ from tfd import exceptions, states
 from tfd.persistence import base, details, models
 from tfd.persistence.record import DecisionRecord, Fence, FlowRecord, Settlement
 from tfd.plan import Kind, Plan
-from tfd.plan.model import Argument
-from tfd.retry import History
 from tfd.scheduler import Asked, Code, Gated, Judged, Moved, Progress, Resolved, Step
-from tfd.storage.columns import NOTHING, Columns
+from tfd.storage.columns import Columns
+from tfd.storage.reading import Reader
 from tfd.storage.recorder import Recorder
 from tfd.types import failure as ft
 
@@ -27,18 +26,13 @@ LOG = logging.getLogger(__name__)
 #: Name of the atom detail that holds the flow's inputs (TaskFlow's, so that its logbooks can be read).
 INJECTOR = '_TaskFlow_INJECTOR'
 
-#: Symbol of a text that is the same at every call of an atom in one run of its flow, whatever retries, crashes and
-#: takeovers come in between: for tasks to pass to the services that they call. An input of that name goes first.
-IDEMPOTENCY_KEY = 'tfd_idempotency_key'
-
 #: Seconds of silence after which news of progress is worth a transaction of its own.
 _PROGRESS_PERIOD = 1.0
 
-_READABLE = frozenset((Code.SUCCESS, Code.REVERTING, Code.REVERT_FAILURE))
 _BEGINS = frozenset((Code.RUNNING, Code.REVERTING))
 
 
-class Storage:
+class Storage(Reader):
     """States, results, failures and inputs of one flow.
 
     Reading is safe from any thread; what is read changes as the engine goes on. Only the engine moves states.
@@ -55,16 +49,11 @@ class Storage:
         fence: Fence | None = None, book: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._flow_detail = flow_detail
-        self._backend = backend
+        super().__init__(flow_detail, backend)
         self._fence = fence
         self._book = book
         self._clock = clock
         self._journal = backend.journal() if backend is not None else None
-        self._inputs: dict[str, Any] = {}
-        self._transient: dict[str, Any] = {}
-        self._atom_inputs: dict[str, dict[str, Any]] = {}
-        self._columns: Columns | None = None
         self._recorder: Recorder | None = None
         self._injector_number = 0
         self._injector_known = False
@@ -76,16 +65,6 @@ class Storage:
         self._answers: dict[int, str] = {}
 
     # -- the engine's side: binding, recording -----------------------------------------------------
-
-    @property
-    def columns(self) -> Columns:
-        """The values by node.
-
-        :raises InvalidState: the engine is not prepared yet.
-        """
-        if self._columns is None:
-            raise exceptions.InvalidState(f'flow {self.flow_name!r} is not prepared: nothing is known of its atoms')
-        return self._columns
 
     def bind(self, plan: Plan, refuse_changed: bool = False) -> None:
         """Take up the flow under this plan: record it, or fill in what is recorded of it.
@@ -224,6 +203,10 @@ class Storage:
         else:
             table.pop(key, None)
 
+    def show_flow_state(self, state: str) -> None:
+        """Change the flow's state as it is shown; it is recorded with a step."""
+        self._flow_detail.state = state
+
     def clear(self) -> Step:
         """Return the step that makes every atom PENDING, as if it had never run. To be recorded."""
         columns = self.columns
@@ -282,14 +265,6 @@ class Storage:
             if self._recorder is not None:
                 self._recorder.meta_changed(node)
 
-    def outcome_of(self, node: int) -> Any:
-        """Return what a task's revert is told of its execute: the result, the Failure, or None for neither."""
-        failure = self.columns.failures.get(node)
-        if failure is not None:
-            return failure
-        result = self.columns.results[node]
-        return None if result is NOTHING else result
-
     def add_failure(self, node: int, failure: ft.Failure) -> None:
         """Keep the failure of an atom that did not come to execute, or of a retry that could not answer."""
         self.columns.failures[node] = failure
@@ -330,227 +305,6 @@ class Storage:
         self._node(atom_name)
         self._atom_inputs.setdefault(atom_name, {}).update(pairs)
 
-    def has_input(self, symbol: str, atom: Any = None) -> bool:
-        """Tell whether a symbol is an input of the flow, or of this atom."""
-        if symbol in self._inputs or symbol in self._transient or symbol == IDEMPOTENCY_KEY:
-            return True
-        return atom is not None and (symbol in (atom.inject or ()) or symbol in self._atom_inputs.get(atom.name, ()))
-
-    def arguments(self, node: int, arguments: Iterable[Argument]) -> dict[str, Any]:
-        """Return the values of an atom's arguments, by name.
-
-        Looked for in the atom's own inputs, the flow's, and then the providers that it can see, nearest first, ignored
-        ones passed over.
-
-        :raises NotFound: a value that is not optional is not there.
-        """
-        atom = self.columns.plan.atoms[node]
-        own: Mapping[str, Any] = atom.inject or {}
-        if self._atom_inputs:
-            own = {**own, **self._atom_inputs.get(atom.name, {})}
-        found = {}
-        for argument in arguments:
-            symbol = argument.symbol
-            if symbol in own:
-                found[argument.name] = own[symbol]
-            elif symbol in self._transient:
-                found[argument.name] = self._transient[symbol]
-            elif symbol in self._inputs:
-                found[argument.name] = self._inputs[symbol]
-            else:
-                self._provide(found, node, argument)
-        return found
-
-    def _provide(self, found: dict[str, Any], node: int, argument: Argument) -> None:
-        columns = self.columns
-        for provider, index in columns.plan.providers(argument.entry, node):
-            if columns.states[provider] == Code.IGNORE:
-                continue
-            value = columns.results[provider]
-            if value is NOTHING:
-                break
-            found[argument.name] = _extract(value, index, argument.symbol, columns.plan.atoms[provider].name)
-            return
-        if argument.symbol == IDEMPOTENCY_KEY:
-            found[argument.name] = columns.uuid_of(node)
-        elif not argument.optional:
-            atom = columns.plan.atoms[node]
-            raise exceptions.NotFound(
-                f'argument {argument.name!r} of atom {atom.name!r}: nothing that it can see has provided'
-                f' {argument.symbol!r}')
-
-    # -- reading -----------------------------------------------------------------------------------
-
-    @property
-    def flow_name(self) -> str:
-        """The flow's name."""
-        return self._flow_detail.name
-
-    @property
-    def flow_uuid(self) -> str:
-        """The UUID of the flow's record."""
-        return self._flow_detail.uuid
-
-    @property
-    def flow_meta(self) -> dict[str, Any]:
-        """A copy of the flow's metadata."""
-        return dict(self._flow_detail.meta or {})
-
-    @property
-    def backend(self) -> base.Backend | None:
-        """Where the flow is recorded, or None."""
-        return self._backend
-
-    def _node(self, atom_name: str) -> int:
-        node = self.columns.plan.by_name.get(atom_name)
-        if node is None:
-            raise exceptions.NotFound(f'Unknown atom name {atom_name!r} in flow {self.flow_name!r}')
-        return node
-
-    def get_flow_state(self) -> str:
-        """Return the flow's state."""
-        return self._flow_detail.state or states.PENDING
-
-    def show_flow_state(self, state: str) -> None:
-        """Change the flow's state as it is shown; it is recorded with a step."""
-        self._flow_detail.state = state
-
-    def get_atom_state(self, atom_name: str) -> str:
-        """Return an atom's state.
-
-        :raises NotFound: there is no such atom.
-        """
-        return self.columns.state_of(self._node(atom_name))
-
-    def get_atoms_states(self, atom_names: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Return ``{name: (state, intention)}``.
-
-        :raises NotFound: one of them does not exist.
-        """
-        nodes = {name: self._node(name) for name in atom_names}
-        return {name: (self.columns.state_of(node), self.columns.intention_of(node)) for name, node in nodes.items()}
-
-    def get_atom_uuid(self, atom_name: str) -> str:
-        """Return an atom's UUID.
-
-        :raises NotFound: there is no such atom.
-        """
-        return self.columns.uuid_of(self._node(atom_name))
-
-    def get(self, atom_name: str) -> Any:
-        """Return what an atom's execute returned, or its Failure.
-
-        :raises NotFound: there is no such atom, or it has done neither.
-        """
-        node = self._node(atom_name)
-        failure = self.columns.failures.get(node)
-        if failure is not None:
-            return failure
-        result = self.columns.results[node]
-        if result is NOTHING or self.columns.states[node] not in _READABLE:
-            raise exceptions.NotFound(f'Result for atom {atom_name!r} is not known ({self.get_atom_state(atom_name)})')
-        return result
-
-    get_execute_result = get
-
-    def get_revert_result(self, atom_name: str) -> Any:
-        """Return what an atom's revert returned, or its Failure.
-
-        :raises NotFound: there is no such atom, or it was not reverted.
-        """
-        node = self._node(atom_name)
-        if node in self.columns.revert_failures:
-            return self.columns.revert_failures[node]
-        if self.columns.states[node] != Code.REVERTED:
-            raise exceptions.NotFound(f'Revert result for atom {atom_name!r} is not known')
-        return self.columns.revert_results.get(node)
-
-    def get_execute_failures(self) -> dict[str, ft.Failure]:
-        """Return ``{atom name: Failure}`` of the failures of execute."""
-        return self._named(self.columns.failures)
-
-    def get_revert_failures(self) -> dict[str, ft.Failure]:
-        """Return ``{atom name: Failure}`` of the failures of revert."""
-        return self._named(self.columns.revert_failures)
-
-    def get_failures(self) -> dict[str, ft.Failure]:
-        """Return both kinds of failures; of an atom that has both that of execute."""
-        return {**self.get_revert_failures(), **self.get_execute_failures()}
-
-    def has_failures(self) -> bool:
-        """Tell whether there are failures of either kind."""
-        return bool(self.columns.failures or self.columns.revert_failures)
-
-    def _named(self, failures: Mapping[int, ft.Failure]) -> dict[str, ft.Failure]:
-        return {self.columns.plan.atoms[node].name: failure for node, failure in dict(failures).items()}
-
-    def fetch(self, name: str, many_handler: Callable[[list[Any]], Any] | None = None) -> Any:
-        """Return the value of a symbol: an input, or what an atom provided.
-
-        :param many_handler: given the values of all providers, latest first, returns the one meant; the latest by
-            default.
-        :raises NotFound: nothing provides it, or what does has not.
-        """
-        for inputs in (self._transient, self._inputs):
-            if name in inputs:
-                return inputs[name]
-        providers = self._providers_of(name)
-        if not providers:
-            raise exceptions.NotFound(f"Name '{name}' is not mapped as a produced output by any providers")
-        values = [value for value in (self._value_of(node, index) for node, index in providers) if value is not NOTHING]
-        if not values:
-            names = [self.columns.plan.atoms[node].name for node, _ in providers]
-            raise exceptions.NotFound(f'{name!r} is produced by {names}, and none of them has a result that holds it')
-        return many_handler(values) if many_handler is not None else values[0]
-
-    def fetch_all(self, many_handler: Callable[[list[Any]], Any] | None = None) -> dict[str, Any]:
-        """Return the values of all symbols that have one, inputs included."""
-        values: dict[str, Any] = {}
-        if self._columns is not None:
-            self._fetch_provided(values, many_handler)
-        return {**values, **self._inputs, **self._transient}
-
-    def _fetch_provided(self, values: dict[str, Any], many_handler: Callable[[list[Any]], Any] | None) -> None:
-        several: dict[str, list[Any]] = {}
-        for node, atom in enumerate(self.columns.plan.atoms):
-            if atom is not None and atom.save_as:
-                for symbol, index in atom.save_as.items():
-                    value = self._value_of(node, index)
-                    if value is not NOTHING:
-                        several.setdefault(symbol, []).insert(0, value)
-        for symbol, found in several.items():
-            values[symbol] = many_handler(found) if many_handler is not None else found[0]
-
-    def _providers_of(self, symbol: str) -> list[tuple[int, Any]]:
-        plan = self.columns.plan
-        return [
-            (node, plan.atoms[node].save_as[symbol]) for node in reversed(range(len(plan)))
-            if plan.atoms[node] is not None and symbol in plan.atoms[node].save_as]
-
-    def _value_of(self, node: int, index: Any) -> Any:
-        """Return an element of an atom's result, its failure where it failed, NOTHING where it has neither."""
-        columns = self.columns
-        if columns.states[node] in _READABLE and columns.results[node] is not NOTHING:
-            try:
-                value = columns.results[node]
-                return value if index is None else value[index]
-            except (IndexError, KeyError, TypeError):
-                return NOTHING
-        return columns.failures.get(node, NOTHING)
-
-    # -- retries -----------------------------------------------------------------------------------
-
-    def get_retry_history(self, retry_name: str) -> History:
-        """Return a retry's history.
-
-        :raises NotFound: there is no such atom.
-        """
-        return self.history_of(self._node(retry_name))
-
-    def history_of(self, node: int) -> History:
-        """Return the history of the retry at a node."""
-        return History(self.columns.stored_history(node), self.columns.failures.get(node))
-
     # -- progress ----------------------------------------------------------------------------------
 
     def set_task_progress(self, task_name: str, progress: float, details: Mapping[str, Any] | None = None) -> None:
@@ -570,30 +324,3 @@ class Storage:
             if self._clock() - self._recorded_at >= _PROGRESS_PERIOD:
                 self._recorded_at = self._clock()
                 self._recorder.record_meta()
-
-    def get_task_progress(self, task_name: str) -> float:
-        """Return how far a task is, 0.0 where it never told.
-
-        :raises NotFound: there is no such task.
-        """
-        progress: float = self.columns.progress_of(self._node(task_name)).get('progress', 0.0)
-        return progress
-
-    def get_task_progress_details(self, task_name: str) -> Any:
-        """Return what a task told about its progress, or None.
-
-        :raises NotFound: there is no such task.
-        """
-        return self.columns.progress_of(self._node(task_name)).get('progress_details')
-
-
-def _extract(value: Any, index: Any, symbol: str, provider: str) -> Any:
-    if index is None:
-        return value
-    try:
-        return value[index]
-    except (IndexError, KeyError, TypeError) as err:
-        raise exceptions.NotFound(
-            f'{symbol!r} is element {index!r} of the result of atom {provider!r}, which is a'
-            f' {type(value).__name__} without it', cause=err) from err
-
