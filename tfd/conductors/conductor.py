@@ -79,7 +79,8 @@ class Conductor:
         self._finder = finders.Finder(
             board, store, coordinator, self._clock, self._rng, self._pause)
         self._guard = threading.Lock()
-        self._running: dict[str, runner.JobRun] = {}
+        # By epoch too: a job whose session ended can be claimed here again before its first run knows.
+        self._running: dict[tuple[str, int], runner.JobRun] = {}
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._stopped = threading.Event()
@@ -118,7 +119,7 @@ class Conductor:
     def running(self) -> list[str]:
         """Return the ids of the jobs that run here now."""
         with self._guard:
-            return list(self._running)
+            return [job for job, _epoch in self._running]
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -187,17 +188,18 @@ class Conductor:
     def _launch(self, pool: concurrent.futures.Executor, claimed: claims.ClaimedJob) -> None:
         run = self._start(claimed)
         with self._guard:
-            self._running[claimed.job.id] = run
+            self._running[claimed.job.id, claimed.job.epoch] = run
         future = pool.submit(run)
         future.add_done_callback(functools.partial(self._ended, claimed.job))
 
     def _ended(self, job: record.Job, future: concurrent.futures.Future[runner.Verdict]) -> None:
         with self._guard:
-            self._running.pop(job.id, None)
+            self._running.pop((job.id, job.epoch), None)
         verdict = future.result()
         if verdict is runner.Verdict.REFUSED:
             self._finder.skip_job(job.id, min(60.0, 2.0 ** job.attempts))
-        elif verdict is runner.Verdict.LEFT:
+        elif verdict in (runner.Verdict.LEFT, runner.Verdict.LOST):
+            # The row of a lost one is ours still where the session, doubted by our clock, lives on.
             self._reconcile_at = self._clock.now()
         self._finder.ended()
         self._wake.set()

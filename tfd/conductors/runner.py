@@ -191,16 +191,12 @@ class JobRun:
         broken: Exception | None = None
         try:
             engine.run()
-        except (exceptions.OwnershipLost, *_NOT_THE_JOBS_FAULT):
-            if self.claimed.given is None:
-                raise
-            # A task can raise these too; or the answer to the last write was lost. Settling again
-            # tells: it does nothing where it was done, and raises where the job is not ours.
-            self._board.confirm(self.claimed)
         except Exception as err:
-            # That of a task, once its flow is reverted; or the engine's own.
+            # That of a task, once its flow is reverted; the engine's own; or an answer was lost.
             broken = err
-        if self.claimed.given is None:
+        if self.claimed.given is None or (broken and not self._board.confirm(self.claimed)):
+            if isinstance(broken, (exceptions.OwnershipLost, *_NOT_THE_JOBS_FAULT)):
+                raise broken
             LOG.error('%s: the engine stopped without settling the job', self._ids(),
                       exc_info=broken)
             return self._give_back(f'the engine stopped: {_reason(broken)}')

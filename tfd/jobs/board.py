@@ -153,13 +153,24 @@ class JobBoard(posting.PostingBoard):
         """
         self._settle(claimed, Settlement(claimed.job.claim_id, states.PARKED, reason=reason))
 
-    def confirm(self, claimed: claims.ClaimedJob) -> None:
-        """Make sure that what the engine was given by ``claimed.settlement`` is recorded.
+    def confirm(self, claimed: claims.ClaimedJob) -> bool:
+        """Return whether what the engine was given by ``claimed.settlement`` is recorded.
+
+        It travels in the flow's last step: where it is not recorded, neither is that step, and
+        recording the settlement alone would complete a job whose flow has not come to its end.
 
         :raises OwnershipLost: it is not, and the job is not ours any more.
         """
-        if claimed.given is not None:
-            self._settle(claimed, claimed.given)
+        given, fence = claimed.given, claimed.fence
+        if given is None:
+            return False
+        job = self._store.get(fence.job)
+        if (job.epoch, job.claim_id, job.state) == (fence.epoch + 1, given.claim_id, given.state):
+            return True
+        if job.epoch != fence.epoch:
+            raise exceptions.OwnershipLost(
+                fence.job, fence.epoch, f'its row has epoch {job.epoch} by now')
+        return False
 
     def let_go(self, claimed: claims.ClaimedJob) -> None:
         """Release the lock of a job that is settled, or to be left; ring if it can be claimed."""

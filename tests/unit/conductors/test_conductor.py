@@ -201,6 +201,40 @@ class TakeoverTest(_ConductorTestCase):
         self.assertEqual([states.COMPLETE], self.states())
 
 
+    def test_a_job_that_is_claimed_again_beside_its_first_run_is_known_to_run(self) -> None:
+        job = self.store.add()
+        self.turn()
+        first = self.pool.waiting.pop()
+        self.member.cut()
+        self.clock.advance(20.0)
+        self.member.heal()
+        self.turn()
+        self.assertEqual([job.id] * 2, self.conductor.running())
+        first()
+        self.assertEqual([job.id], self.conductor.running())
+        self.clock.advance(60.0)
+        self.turn()
+        self.assertEqual([states.CLAIMED], self.states())
+        self.assertNotIn('gave back', self.log.output)
+
+    def test_a_job_of_a_session_that_was_doubted_and_lives_is_given_back_at_once(self) -> None:
+        job = self.store.add()
+        self.turn()
+
+        def doubt() -> None:
+            raise exceptions.OwnershipLost(job.id, 1, 'late')
+
+        self.at['run'] = doubt
+        self.pool.run_all()
+        self.assertEqual([states.CLAIMED], self.states())
+        self.at.clear()
+        self.turn()
+        self.pool.run_all()
+        self.turn()
+        self.pool.run_all()
+        self.assertEqual([states.COMPLETE], self.states())
+
+
 class BadJobTest(_ConductorTestCase):
 
     def test_an_unknown_flow_is_parked_after_a_few_pauses(self) -> None:

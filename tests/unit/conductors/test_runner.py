@@ -70,7 +70,7 @@ class EndTest(_RunTestCase):
         self._ends(states.PARKED, states.FAILURE)
 
     def test_values_are_not_logged(self) -> None:
-        self._run(Verdict.SETTLED, {'settle': raising(ValueError('s3cr3t'))})
+        self._run(Verdict.SETTLED, {'settled': raising(ValueError('s3cr3t'))})
         self.assertNotIn('s3cr3t', self.log.output)
 
     def test_each_line_names_job_flow_and_epoch(self) -> None:
@@ -177,9 +177,19 @@ class InfrastructureTest(_RunTestCase):
         self._run(Verdict.SETTLED, {'settled': raising(exceptions.StorageUnavailable('lost'))})
         self._ends(states.COMPLETE, states.SUCCESS)
 
-    def test_a_settlement_that_was_not_recorded_is_recorded(self) -> None:
-        self._run(Verdict.SETTLED, {'settle': raising(exceptions.StorageUnavailable('lost'))})
-        self._ends(states.COMPLETE, states.SUCCESS)
+    def test_a_last_step_that_was_not_recorded_does_not_complete_the_job(self) -> None:
+        self._run(Verdict.LEFT, {'settle': raising(exceptions.StorageUnavailable('lost'))})
+        self._ends(states.CLAIMED)
+
+    def test_nor_does_one_that_the_database_refused(self) -> None:
+        self._run(Verdict.REFUSED, {'settle': raising(exceptions.StorageFailure('too large'))})
+        self._ends(states.UNCLAIMED)
+        self.assertNotIn('completed', self.log.output)
+
+    def test_nor_does_one_that_came_too_late_by_the_own_clock(self) -> None:
+        self._run(Verdict.LOST, {'settle': raising(
+            exceptions.OwnershipLost(self.job.id, 1, 'late'))})
+        self._ends(states.CLAIMED)
 
     def test_a_settlement_is_not_recorded_where_a_peer_has_the_job(self) -> None:
         def taken() -> None:

@@ -204,18 +204,24 @@ class SettleTest(BoardTestCase):
         self.store.change(self.claimed.job.id, epoch=7)
         self.assertRaises(exceptions.OwnershipLost, self.board.park, self.claimed, 'why')
 
-    def test_confirm_does_nothing_where_the_engine_recorded_it(self) -> None:
+    def test_confirm_finds_what_the_engine_recorded(self) -> None:
         given = self.claimed.settlement(states.SUCCESS, [])
         assert given is not None
         self.store.settle(self.claimed.fence, given)
         before = self.store.jobs[self.claimed.job.id]
-        self.board.confirm(self.claimed)
+        self.assertTrue(self.board.confirm(self.claimed))
         self.assertEqual(before, self.store.jobs[self.claimed.job.id])
 
-    def test_confirm_records_what_was_not(self) -> None:
+    def test_confirm_does_not_record_what_was_not(self) -> None:
+        """The flow's last step would be missing, which travels with it."""
         self.claimed.settlement(states.SUCCESS, [])
-        self.board.confirm(self.claimed)
-        self.assertEqual(states.COMPLETE, self._state()[0])
+        self.assertFalse(self.board.confirm(self.claimed))
+        self.assertEqual(states.CLAIMED, self._state()[0])
+
+    def test_confirm_raises_where_a_peer_has_it(self) -> None:
+        self.claimed.settlement(states.SUCCESS, [])
+        self.store.change(self.claimed.job.id, epoch=7)
+        self.assertRaises(exceptions.OwnershipLost, self.board.confirm, self.claimed)
 
     def test_let_go_releases_the_lock_and_rings_for_an_abandoned_job(self) -> None:
         rung = []
