@@ -3,9 +3,10 @@
 
 ``python -m tests.functional.conductor.host CONFIG-FILE WORKERS``. The workers are those of the daemon,
 forked by a parent that starts another one at once where one dies: a supervisor with no throttle, for
-tests in which dozens die. Points are ``execute:N`` and ``revert:N`` (inside a step, after its effect) and
-``before-commit:N`` and ``after-commit:N`` (the N-th transaction of the job's run), and only the first
-claim of a job comes to them.
+tests in which dozens die. Points are ``execute:N`` and ``revert:N`` (inside a step, after its effect),
+``before-check:N`` (before the own clock is asked for the N-th time) and ``before-commit:N`` and
+``after-commit:N`` (the N-th transaction of the job's run), and only the first claim of a job comes to
+them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 from oslo_log import log
@@ -22,6 +24,7 @@ from sqlalchemy.engine import base
 from tests.functional.conductor import flows
 from tfd.conductors.runner import JobRun
 from tfd.conf import load
+from tfd.jobs.claim import ClaimedJob
 from tfd.service.worker import ConductorWorker
 
 _here = threading.local()
@@ -33,6 +36,8 @@ def _point(name: str) -> None:
     if options and options.get('at') == name:
         flows.note(options['ledger'], _here.job, 1, 'struck', name, os.getpid())
         os.kill(os.getpid(), getattr(signal, options.get('signal', 'SIGKILL')))
+        # Another thread may be the one that takes the signal: this one would run on for a moment.
+        time.sleep(0.1)
 
 
 def _watch_runs() -> None:
@@ -40,7 +45,7 @@ def _watch_runs() -> None:
 
     def watched(self: JobRun) -> Any:
         job = self.claimed.job
-        _here.job, _here.commits = job.id, 0
+        _here.job, _here.commits, _here.checks = job.id, 0, 0
         _here.options = job.store.get('options') if job.epoch == 1 else None
         try:
             return run(self)
@@ -48,6 +53,18 @@ def _watch_runs() -> None:
             _here.options = None
 
     JobRun.__call__ = watched  # type: ignore[method-assign]
+
+
+def _watch_checks() -> None:
+    check = ClaimedJob.check
+
+    def watched(self: ClaimedJob) -> None:
+        if getattr(_here, 'options', None) is not None:
+            _here.checks += 1
+            _point(f'before-check:{_here.checks}')
+        check(self)
+
+    ClaimedJob.check = watched  # type: ignore[method-assign]
 
 
 def _watch_commits() -> None:
@@ -97,6 +114,7 @@ def main() -> int:
     file, count = sys.argv[1], int(sys.argv[2])
     flows.point = _point
     _watch_runs()
+    _watch_checks()
     _watch_commits()
     stopping: list[int] = []
     workers: dict[int, int] = {}
