@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon as it is deployed: its processes, its signals, and servers that are away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import signal
+
+import testtools
+
+from tests.functional import servers
+from tests.functional.conductor.fleet import Fleet, Process, alive, until
+from tfd import states
+from tfd.cmd import exits
+from tfd.conf import deployment
+from tfd.jobs import record
+
+_SECONDS = 30.0
+
+
+def _children(pid: int) -> set[int]:
+    text = pathlib.Path(f'/proc/{pid}/task').iterdir()
+    found: set[int] = set()
+    for thread in text:
+        found.update(int(child) for child in (thread / 'children').read_text().split())
+    return {child for child in found if alive(child)}
+
+
+class _DaemonTestCase(testtools.TestCase):
+
+    options: dict[str, object] = {}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.fleet = self.useFixture(Fleet(workers=2, max_jobs=4, **self.options))
+        self.addOnException(lambda _: self.addDetail('log', testtools.content.text_content(
+            self.fleet.log()[-20000:])))
+
+    def _running(self, daemon: Process) -> None:
+        until(lambda: daemon.log.count('conductor starts') >= 2, _SECONDS)
+
+
+class DaemonTest(_DaemonTestCase):
+
+    options = {'max_attempts': 2}
+
+    def test_runs_what_is_posted_and_ends_on_sigterm(self) -> None:
+        jobs = [self.fleet.post('forward') for _ in range(10)]
+        failing = [self.fleet.post('fails') for _ in range(3)]
+        daemon = self.fleet.daemon()
+        self.assertEqual({states.SUCCESS}, {self.fleet.wait(job).outcome for job in jobs})
+        self.assertEqual({states.REVERTED}, {self.fleet.wait(job).outcome for job in failing})
+        daemon.terminate()
+        self.assertEqual(exits.Exit.DONE, daemon.wait(_SECONDS))
+
+    def test_sigterm_hands_over_at_the_next_step(self) -> None:
+        job = self.fleet.post('forward', pause=0.4)
+        first = self.fleet.daemon()
+        until(lambda: self.fleet.lines(job), _SECONDS)
+        first.terminate()
+        self.assertEqual(exits.Exit.DONE, first.wait(_SECONDS))
+        handed = self.fleet.client.get(job.id)
+        self.assertEqual((states.UNCLAIMED, 0), (handed.state, handed.attempts))
+        steps = [line[3] for line in self.fleet.lines(job)]
+        self.assertLess(len(steps), 6)
+        self.fleet.daemon()
+        self.assertEqual(states.SUCCESS, self.fleet.wait(job).outcome)
+        self.assertEqual(list('123456'), [line[3] for line in self.fleet.lines(job)])
+
+    def test_a_killed_worker_is_started_again(self) -> None:
+        daemon = self.fleet.daemon()
+        self._running(daemon)
+        victim = min(_children(daemon.pid))
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: daemon.log.count('conductor starts') == 3, _SECONDS)
+        self.assertEqual(2, len(_children(daemon.pid) - {victim}))
+
+    def test_workers_do_not_outlive_their_parent(self) -> None:
+        job = self.fleet.post('forward', pause=0.3)
+        daemon = self.fleet.daemon()
+        self._running(daemon)
+        until(lambda: self.fleet.lines(job), _SECONDS)
+        workers = _children(daemon.pid)
+        os.kill(daemon.pid, signal.SIGKILL)
+        until(lambda: not any(alive(worker) for worker in workers), _SECONDS)
+        self.assertEqual(states.UNCLAIMED, self.fleet.client.get(job.id).state)
+
+    def test_a_deadly_job_is_parked_and_others_run(self) -> None:
+        deadly = self.fleet.post('deadly')
+        good = [self.fleet.post('forward', pause=0.1) for _ in range(4)]
+        self.fleet.daemon()
+        self.fleet.daemon()
+        self.assertEqual({states.SUCCESS}, {self.fleet.wait(job).outcome for job in good})
+        parked = self.fleet.wait(deadly)
+        self.assertEqual(states.PARKED, parked.state)
+        self.assertIn('without recording anything new', parked.reason)
+
+    def test_an_unknown_flow_is_parked(self) -> None:
+        job = self.fleet.client.post('nobody.has.this')
+        self.fleet.daemon()
+        self.assertIn('UnknownFlow', self.fleet.wait(job).reason)
+
+    def test_a_missing_input_parks(self) -> None:
+        # A client that has the flow refuses to post this.
+        job_id = '00000000-0000-4000-8000-000000000001'
+        new = record.NewJob(job_id, 't', 'n', self.fleet.posting('forward').flow)
+        with contextlib.closing(deployment.make_backend(self.fleet.conf)) as backend:
+            job = backend.jobs().post([new])[0]
+        self.fleet.daemon()
+        parked = self.fleet.wait(job)
+        self.assertEqual(states.PARKED, parked.state)
+        self.assertIn('options', parked.reason)
+
+
+class RefusalTest(_DaemonTestCase):
+
+    def test_an_unmigrated_database(self) -> None:
+        (self.fleet.dir / 'other.conf').write_text(
+            f'[database]\nconnection = sqlite:///{self.fleet.dir}/other.sqlite\n')
+        daemon = self.fleet.daemon('--config-file', str(self.fleet.dir / 'other.conf'))
+        self.assertEqual(exits.Exit.SCHEMA, daemon.wait(_SECONDS))
+        self.assertIn('tfd-manage db sync', daemon.log)
+        self.assertNotIn('Traceback', daemon.log)
+
+    def test_a_malformed_file(self) -> None:
+        (self.fleet.dir / 'other.conf').write_text('nonsense\n')
+        daemon = self.fleet.daemon('--config-file', str(self.fleet.dir / 'other.conf'))
+        self.assertEqual(exits.Exit.CONFIGURATION, daemon.wait(_SECONDS))
+        self.assertEqual(1, len(daemon.log.splitlines()))
+
+
+class AbsentServerTest(testtools.TestCase):
+    """A ZooKeeper that is away at the start, and later."""
+
+    def test_is_waited_for(self) -> None:
+        zookeeper = self.useFixture(servers.ZooKeeper())
+        fleet = self.useFixture(Fleet(max_jobs=4, workers=1))
+        text = fleet.file.read_text().replace(
+            'backend = sql', f'backend = zookeeper\nhosts = {zookeeper.hosts}\nconnect_timeout = 1')
+        fleet.file.write_text(text)
+        job = fleet.post('forward')
+        zookeeper.pause()
+        daemon = fleet.daemon()
+        until(lambda: 'waiting for the coordinator' in daemon.log, _SECONDS)
+        zookeeper.resume()
+        self.assertEqual(states.SUCCESS, fleet.wait(job, _SECONDS).outcome)
+        slow = fleet.post('forward', pause=0.5)
+        until(lambda: fleet.lines(slow), _SECONDS)
+        zookeeper.pause()
+        until(lambda: 'coordinator is away' in daemon.log, _SECONDS)
+        until(lambda: f'lost job={slow.id}' in daemon.log, _SECONDS)
+        zookeeper.resume()
+        ended = fleet.wait(slow, _SECONDS)
+        self.assertEqual((states.SUCCESS, 2), (ended.outcome, ended.claims))
+        self.assertIn('coordinator is back', daemon.log)
