@@ -14,7 +14,7 @@ OPTS = [
         'connection', secret=True, default='sqlite:////var/lib/tfd/tfd.sqlite',
         help='The URL of the database, as SQLAlchemy reads it: sqlite:////absolute/path, '
              'mysql+pymysql://user:password@host/name or postgresql+psycopg://user:password@host/'
-             "name. Create the schema with 'tfd-manage db sync'."),
+             "name. A $ in it is written $$. Create the schema with 'tfd-manage db sync'."),
     cfg.IntOpt(
         'max_pool_size', default=5, min=1, max=1000,
         help='How many connections one worker process keeps open.'),
