@@ -22,7 +22,7 @@ class SampleTest(testtools.TestCase):
         for group, options in opts.SECTIONS:
             for option in options:
                 with self.subTest(option=f'[{group.name}] {option.name}'):
-                    self.assertIn(f'{option.name} = ', words[group.name])
+                    self.assertIn(f' {option.name} =', words[group.name])
                     self.assertIn(' '.join(option.help.split()), words[group.name])
 
     def test_can_be_used_as_it_is(self) -> None:
