@@ -121,3 +121,5 @@ def reach(options: Mapping[str, Any] | None, job: str, name: str) -> None:
     deed, _, group = planned.partition('-')
     # 0 is the whole group.
     os.kill(0 if group else os.getpid(), _SIGNALS[deed])
+    # Another thread may be the one that takes the signal: this one would run on for a moment.
+    time.sleep(0.1)
