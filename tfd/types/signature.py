@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -25,12 +26,26 @@ class Signature:
     open: bool
 
 
+# Reading a signature takes longer than running the task: classes that are instantiated by the thousand are read once.
+_KNOWN: weakref.WeakKeyDictionary[Callable[..., Any], Signature] = weakref.WeakKeyDictionary()
+
+
 def read(function: Callable[..., Any], bound: bool = False) -> Signature:
-    """Return the signature of a callable.
+    """Return the signature of a callable, which is looked at once.
 
     :param bound: drop the first positional argument: the function is looked at on its class and will be called on an
         instance.
     """
+    try:
+        known = _KNOWN.get(function)
+    except TypeError:  # cannot be referred to weakly, or not hashed
+        return _read(function, bound)
+    if known is None:
+        known = _KNOWN[function] = _read(function, False)
+    return dataclasses.replace(known, required=known.required[1:]) if bound else known
+
+
+def _read(function: Callable[..., Any], bound: bool) -> Signature:
     required: list[str] = []
     optional: list[str] = []
     accepts = False
