@@ -26,6 +26,8 @@ LOG = logging.getLogger(__name__)
 
 #: Names that conductors give to every flow.
 _GIVEN = frozenset(('tfd_job_id', 'tfd_epoch'))
+#: What a flow may require beside those: it has it of every engine, unless the poster gives another.
+_KNOWN = _GIVEN | {'tfd_idempotency_key'}
 _NAME = 255
 
 
@@ -167,7 +169,7 @@ class Client:
 
     def _check_flow(self, job: record.NewJob) -> None:
         required = self._requires(job.flow)
-        missing = sorted((required or frozenset()) - set(job.store) - _GIVEN)
+        missing = sorted((required or frozenset()) - set(job.store) - _KNOWN)
         if missing:
             raise exceptions.MissingDependencies(job.flow, missing)
 

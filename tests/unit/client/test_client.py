@@ -125,6 +125,13 @@ class PostTest(_ClientTestCase):
         self.assertEqual(['x'], err.missing_requirements)
         self.client.post('needs_x', {'x': 1})
 
+    def test_what_every_job_is_given_is_not_missed(self) -> None:
+        def asks(tfd_job_id: str, tfd_epoch: int, tfd_idempotency_key: str) -> None:
+            pass
+
+        self.flows['asks'] = lambda: linear_flow.Flow('asks').add(task.FunctorTask(asks))
+        self.assertEqual('asks', self.client.post('asks').flow)
+
     def test_an_unknown_flow_is_left_to_conductors(self) -> None:
         self.assertEqual('unknown', self.client.post('unknown').flow)
 
