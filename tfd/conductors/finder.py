@@ -23,15 +23,18 @@ _LEAST = 16
 #: How many jobs are remembered as not worth a try for now.
 _SKIPPED = 1024
 _ANY_EPOCH = -1
+#: Seconds after which an idle conductor first looks at the shards of others, more or less.
+_FIRST_STEAL = 0.5
 
 
 class Finder:
     """Reads candidates: of the shards preferred here first, then everybody's orphans and late jobs.
 
-    A look costs one statement. Own shards are looked at on every ring and poll; the others' on
-    every second poll where the own ones are empty, in an order that differs from conductor to
-    conductor; orphans when the members change, and on every second poll. Not safe to use from
-    several threads, but for :meth:`rang`.
+    A look costs one statement. Own shards are looked at on every ring and poll, orphans when the
+    members change and on every second poll. The others' shards are looked at where the own ones are
+    empty: half a second after they came to be so, when their conductor has had its chance, then less
+    and less often, down to every second poll; each conductor takes them in an order of its own. Not
+    safe to use from several threads, but for :meth:`rang`.
 
     :param pause: seconds between two polls.
     """
@@ -53,6 +56,8 @@ class Finder:
         self._read_at = clock.now()
         self._next_poll = clock.now()
         self._polls = 0
+        self._steal_pause = _FIRST_STEAL
+        self._steal_at = clock.now() + _FIRST_STEAL
         self._own: frozenset[int] = frozenset()
         self._skipped: collections.OrderedDict[tuple[str, int], float] = collections.OrderedDict()
 
@@ -66,8 +71,8 @@ class Finder:
         self.rang(ports.Ring.DOORBELL)
 
     def due_in(self) -> float:
-        """Return in how many seconds the next poll is due."""
-        return max(0.0, self._next_poll - self._clock.now())
+        """Return in how many seconds the next look is due."""
+        return max(0.0, min(self._next_poll, self._steal_at) - self._clock.now())
 
     def skip(self, candidate: record.Candidate, seconds: float) -> None:
         """Do not offer a candidate for some time, unless its epoch changes."""
@@ -106,7 +111,7 @@ class Finder:
         if polled:
             self._polls += 1
             self._next_poll = self._clock.now() + self._pause * (0.8 + 0.4 * self._rng.random())
-        if not rung and not polled:
+        if not rung and not polled and self._clock.now() < self._steal_at:
             return False
         try:
             return self._look_for(rung, polled, max(_LEAST, 2 * room) + self._count_skipped())
@@ -124,8 +129,14 @@ class Finder:
         if changed or even:
             found = self._keep(self._board.orphans(limit))
         found = self._pending(self._own, limit) or found
-        if not found and polled and not even:
+        if found:
+            self._steal_pause = _FIRST_STEAL
+        elif self._clock.now() >= self._steal_at:
             found = self._pending(_ALL_SHARDS - self._own, limit)
+            self._steal_pause = _FIRST_STEAL if found else min(2 * self._steal_pause, 2 * self._pause)
+        else:
+            return False
+        self._steal_at = self._clock.now() + self._steal_pause * (0.5 + self._rng.random())
         return found
 
     def _place(self) -> None:
@@ -150,9 +161,11 @@ class Finder:
         return self._keep(found)
 
     def _keep(self, found: list[record.Candidate]) -> bool:
-        self._waiting.extend(found)
+        """Keep candidates for later; tell whether any can be offered."""
+        offered = [candidate for candidate in found if not self._is_skipped(candidate)]
+        self._waiting.extend(offered)
         self._read_at = self._clock.now()
-        return bool(found)
+        return bool(offered)
 
     def _skip(self, key: tuple[str, int], seconds: float) -> None:
         self._skipped[key] = self._clock.now() + seconds
