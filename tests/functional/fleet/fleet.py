@@ -55,6 +55,13 @@ def until(happens: Callable[[], _R], timeout: float = _PATIENCE, what: str = 'it
     return found
 
 
+def _runs(pid: int) -> bool:
+    """Return whether a process is there and has not ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 class Daemon:
     """A tfd-conductor with its workers: one process group, one log.
 
@@ -203,6 +210,12 @@ class Fleet(fixtures.Fixture):
         """Return the incarnations that are on the board."""
         with self.client.coordinator() as coordinator:
             return sorted(coordinator.members())
+
+    def conductors(self) -> list[int]:
+        """Return the process ids of the workers that live and have begun to look for jobs."""
+        begun = [int(line.split()[2]) for line in self.log().splitlines()
+                 if ' conductor starts: ' in line]
+        return [pid for pid in begun if _runs(pid)]
 
     def log(self) -> str:
         """Return what all daemons have logged, one after the other."""
