@@ -48,7 +48,7 @@ def as_text(report: Report) -> str:
     lines = [
         'Microseconds per task. build: making the tasks and the flow; run: from engines.load to the end of run.',
         'Medians; of run the lowest and highest too. beside: what TaskFlow takes in terms of what tfd takes, in the',
-        'same turns; where tfd runs beside other sizes of a flow, what a task takes in terms of what it takes at 1,000.',
+        'same turns; where tfd runs beside other sizes of a flow, what a task takes in terms of one among 1,000.',
         '',
         *_table(_rows(report)), '']
     for library, about in report.about.items():
