@@ -25,6 +25,7 @@ from tests.functional.conductor import flows
 from tfd.conductors.runner import JobRun
 from tfd.conf import load
 from tfd.jobs.claim import ClaimedJob
+from tfd.service import daemon
 from tfd.service.worker import ConductorWorker
 
 _here = threading.local()
@@ -112,6 +113,8 @@ def _fork(number: int, file: str) -> int:
 def main() -> int:
     """Keep the workers alive until SIGTERM; then return when all have ended."""
     file, count = sys.argv[1], int(sys.argv[2])
+    # As in the daemon; it imports the drivers too, once for all workers to come.
+    daemon.preflight(load.load(load.arguments([file])))
     flows.point = _point
     _watch_runs()
     _watch_checks()
