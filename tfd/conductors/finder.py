@@ -23,6 +23,7 @@ _LEAST = 16
 #: How many jobs are remembered as not worth a try for now.
 _SKIPPED = 1024
 _ANY_EPOCH = -1
+_MEMBERS_CHANGED = frozenset((ports.Ring.MEMBERS, ports.Ring.SESSION))
 #: Seconds after which an idle conductor first looks at the shards of others, more or less.
 _FIRST_STEAL = 0.5
 
@@ -75,7 +76,7 @@ class Finder:
         return max(0.0, min(self._next_poll, self._steal_at) - self._clock.now())
 
     def skip(self, candidate: record.Candidate, seconds: float) -> None:
-        """Do not offer a candidate for some time, unless its epoch changes."""
+        """Do not offer a candidate for some time, unless its epoch or the members change."""
         self._skip((candidate.id, candidate.epoch), seconds)
 
     def skip_job(self, job_id: str, seconds: float) -> None:
@@ -89,10 +90,23 @@ class Finder:
         :raises CoordinatorUnavailable: the members cannot be listed; own shards were looked at.
         :raises StorageUnavailable: the board cannot be read.
         """
+        self._heed_members()
         candidate = self._offered()
         if candidate is None and self._look(room):
             candidate = self._offered()
         return candidate
+
+    def _heed_members(self) -> None:
+        """Look anew where the members changed: what the dead ones ran comes before what waits.
+
+        Whatever was not to be had because they held its lock is to be had.
+        """
+        with self._guard:
+            changed = not self._rung.isdisjoint(_MEMBERS_CHANGED)
+        if changed:
+            self._waiting.clear()
+            for key in [key for key in self._skipped if key[1] != _ANY_EPOCH]:
+                del self._skipped[key]
 
     def _offered(self) -> record.Candidate | None:
         if self._clock.now() - self._read_at > max(self._pause, 1.0):
@@ -122,7 +136,7 @@ class Finder:
 
     def _look_for(self, rung: set[ports.Ring], polled: bool, limit: int) -> bool:
         even = polled and self._polls % 2 == 0
-        changed = bool(rung & {ports.Ring.MEMBERS, ports.Ring.SESSION})
+        changed = not rung.isdisjoint(_MEMBERS_CHANGED)
         if changed or (even and not self._watched):
             self._place()
         found = False

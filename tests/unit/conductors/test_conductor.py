@@ -195,6 +195,30 @@ class TakeoverTest(_ConductorTestCase):
         self.turn()
         self.assertEqual([job.id], self.conductor.running())
 
+    def test_what_a_dead_member_ran_comes_before_what_waits(self) -> None:
+        peer = self.join('two')
+        orphan = self.store.add()
+        self.board_of(peer).claim(self.store.candidate(orphan.id))
+        for _ in range(40):
+            self.store.add()
+        self.turn()
+        peer.stop()
+        self.pool.run_all()
+        self.turn()
+        self.assertIn(orphan.id, self.conductor.running())
+
+    def test_a_job_that_a_dead_member_was_about_to_claim_is_claimed_at_once(self) -> None:
+        peer = self.join('two')
+        session = peer.session()
+        assert session is not None
+        job = self.store.add()
+        peer.acquire(session, job.id)
+        while not self.conductor._finder._count_skipped():
+            self.clock.advance(self.turn())
+        peer.stop()
+        self.turn()
+        self.assertEqual([job.id], self.conductor.running())
+
     def test_the_zombie_settles_nothing(self) -> None:
         zombie = self.join('two')
         conductor = self.conduct(zombie)
