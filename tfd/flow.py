@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tfd import atom
@@ -38,6 +39,10 @@ class Flow(abc.ABC):
             raise TypeError(f'the retry of flow {name!r} must be a Retry, not {retry!r}')
         self._name = name
         self._retry = retry
+        # What the flow provides and requires; None until somebody asks, and again once it, or a flow in it, was
+        # changed.
+        self._symbols: tuple[frozenset[str], frozenset[str]] | None = None
+        self._held_in: list[weakref.ref[Flow]] = []
         if retry is not None and retry.name is None:
             retry.name = f'{name}_retry'
 
@@ -77,15 +82,46 @@ class Flow(abc.ABC):
     @property
     def provides(self) -> frozenset[str]:
         """Symbols that the flow provides."""
-        provided: set[str] = set(self._retry.provides) if self._retry is not None else set()
-        for item in self:
-            provided.update(item.provides)
-        return frozenset(provided)
+        return self._known_symbols()[0]
 
     @property
-    @abc.abstractmethod
     def requires(self) -> frozenset[str]:
         """Symbols that the flow needs and does not provide to itself."""
+        return self._known_symbols()[1]
+
+    @abc.abstractmethod
+    def _required(self) -> set[str]:
+        """Return the symbols that the flow requires, where those of the flows in it are known."""
+
+    def _known_symbols(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return what the flow provides and requires; from the inside out, so flows may be nested to any depth."""
+        stack = [self]
+        while stack:
+            flow = stack[-1]
+            inner = [] if flow._symbols is not None else [
+                item for item in flow if isinstance(item, Flow) and item._symbols is None]
+            if inner:
+                stack.extend(inner)
+                continue
+            stack.pop()
+            if flow._symbols is None:
+                provided = flow._retry_symbols()[1]
+                for item in flow:
+                    provided.update(item.provides)
+                flow._symbols = frozenset(provided), frozenset(flow._required())
+        assert self._symbols is not None
+        return self._symbols
+
+    def _changed(self, added: Iterable[Node] = ()) -> None:
+        """Forget what was worked out for this flow and those that hold it."""
+        for item in added:
+            if isinstance(item, Flow):
+                item._held_in.append(weakref.ref(self))
+        stack: list[Flow] = [self]
+        while stack:
+            flow = stack.pop()
+            flow._symbols = None
+            stack.extend(held for ref in flow._held_in if (held := ref()) is not None and held._symbols is not None)
 
     def _retry_symbols(self) -> tuple[set[str], set[str]]:
         """Return what the retry requires and what it provides."""
@@ -99,10 +135,19 @@ class Flow(abc.ABC):
         :raises TypeError: it is no atom and no flow.
         :raises ValueError: it is this flow itself.
         """
-        if item is self:
+        if item is self or (isinstance(item, Flow) and len(item) and self._is_inside(item)):
             raise ValueError(f'flow {self.name!r} cannot hold itself')
         if not isinstance(item, atom.Atom | Flow):
             raise TypeError(f'flow {self.name!r} holds atoms and flows, not {item!r} ({type(item).__name__})')
+
+    def _is_inside(self, other: Flow) -> bool:
+        stack: list[Flow] = [self]
+        while stack:
+            flow = stack.pop()
+            if flow is other:
+                return True
+            stack.extend(held for ref in flow._held_in if (held := ref()) is not None)
+        return False
 
     def __str__(self) -> str:
         module = type(self).__module__.rpartition('.')[2]

@@ -32,8 +32,9 @@ __all__ = ['ActionEngine', 'SerialEngine']
 
 LOG = logging.getLogger(__name__)
 
-_EXECUTION = frozenset((
-    'defer_reverts', 'never_resolve', 'ownership', 'patience', 'refuse_changed', 'sleep',
+#: What some engine knows; one that has no use for it leaves it alone, so that a service may offer the choice of engine.
+_KNOWN = frozenset((
+    'defer_reverts', 'executor', 'max_workers', 'never_resolve', 'ownership', 'patience', 'refuse_changed', 'sleep',
 ))
 
 #: Seconds for which steps that cannot be recorded are tried again, unless the engine runs a job: then for as long as
@@ -54,10 +55,9 @@ class ActionEngine(base.Engine):
     :param patience: option; seconds to go on trying to record a step while the database is away.
     :param refuse_changed: option; refuse to go on with a flow that began under another plan.
     :param sleep: option; how to wait between such tries, for tests.
-    :raises ValueError: an option that this engine does not know.
+    :raises ValueError: an option that no engine knows.
     """
 
-    _known: frozenset[str] = _EXECUTION
     _barrier = True
     _window = 1
 
@@ -65,10 +65,9 @@ class ActionEngine(base.Engine):
         self, flow: Any, flow_detail: models.FlowDetail, backend: persistence.Backend | None,
         options: Mapping[str, Any], book: str | None = None,
     ) -> None:
-        unknown = sorted(set(options) - self._known)
+        unknown = sorted(set(options) - _KNOWN)
         if unknown:
-            raise ValueError(
-                f'{type(self).__name__} does not know the options {unknown}; it knows {sorted(self._known)}')
+            raise ValueError(f'no engine knows the options {unknown}; there are {sorted(_KNOWN)}')
         super().__init__(flow, flow_detail, backend, options)
         self._ownership: persistence.Ownership | None = options.get('ownership')
         fence = self._ownership.fence if self._ownership is not None else None
@@ -176,27 +175,22 @@ class ActionEngine(base.Engine):
         return machine.Scheduler(self.plan, self._scheduling, self._storage.progress())
 
     def _loop(self, scheduler: machine.Scheduler, timeout: float | None) -> Iterator[str]:
-        if (yield states.RESUMING):
-            self._suspending = True
+        self._suspending |= bool((yield states.RESUMING))
         step = scheduler.start()
         if step.final is None:
             self._commit(step, states.RUNNING)
         else:
             self._publisher.flow(states.RUNNING)
         while step.final is None:
-            if (yield states.SCHEDULING):
-                self._suspending = True
+            self._suspending |= bool((yield states.SCHEDULING))
             events = self._perform(step.commands)
-            if (yield states.WAITING):
-                self._suspending = True
-            if not events:
-                events = self._wait(timeout)
-            if (yield states.ANALYZING):
-                self._suspending = True
+            self._suspending |= bool((yield states.WAITING))
+            events = events or self._wait(timeout)
+            self._suspending |= bool((yield states.ANALYZING))
             if self._suspending:
                 self._tell_suspending(events)
             step = scheduler.handle(events)
-            if step.final is None:
+            if step.final is None and events:
                 self._commit(step)
         yield self._finish(step)
 
@@ -306,7 +300,7 @@ class ActionEngine(base.Engine):
         if is_retry:
             arguments[retries.EXECUTE_REVERT_HISTORY] = storage.history_of(node)
         if reverting:
-            arguments[retries.REVERT_FLOW_FAILURES] = storage.get_execute_failures()
+            arguments[retries.REVERT_FLOW_FAILURES] = storage.flow_failures()
             if not is_retry:
                 arguments['result'] = storage.outcome_of(node)
         return arguments

@@ -8,6 +8,8 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from oslo_utils import strutils
+
 from tfd import exceptions, plugins
 from tfd.engines import base, engine, parallel
 from tfd.persistence import backends, models
@@ -69,8 +71,11 @@ def _kind_and_options(spec: str, kwargs: dict[str, Any]) -> tuple[str, dict[str,
     if parts is None:
         return spec, dict(kwargs)
     options: dict[str, Any] = dict(urllib.parse.parse_qsl(parts.query))
-    if 'max_workers' in options:
-        options['max_workers'] = int(options['max_workers'])
+    for name, value in options.items():
+        if name == 'max_workers':
+            options[name] = int(value)
+        elif name in ('defer_reverts', 'never_resolve', 'refuse_changed'):
+            options[name] = strutils.bool_from_string(value, strict=True)
     return parts.scheme, {**options, **kwargs}
 
 
@@ -83,7 +88,10 @@ def _new_detail(
     if book is not None:
         book.add(detail)
         if backend is not None:
-            _save_book(backend, book)
+            # The book and this flow alone: what the caller's copy says of the others may be old.
+            alone = book.copy(retain_contents=False)
+            alone.add(detail)
+            _save_book(backend, alone)
     return detail, book
 
 

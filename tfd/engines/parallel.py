@@ -36,7 +36,6 @@ class ParallelEngine(engine.ActionEngine):
     :param max_workers: option; how many workers an executor of the engine's own has.
     """
 
-    _known = engine.ActionEngine._known | {'executor', 'max_workers'}
     _barrier = False
     _window = WINDOW
 

@@ -57,6 +57,7 @@ class Flow(flow.Flow):
         except exceptions.DependencyFailure:
             self._undo(done, links)
             raise
+        self._changed(new)
         return self
 
     def link(
@@ -141,6 +142,7 @@ class Flow(flow.Flow):
         if reason is None:
             data.update(extra or {})
             data[flow.LINK_MANUAL] = True
+            self._changed()
         else:
             data.setdefault(flow.LINK_REASONS, set()).add(reason)
 
@@ -183,15 +185,14 @@ class Flow(flow.Flow):
         for node in self:
             yield node, {}
 
-    @property
-    def requires(self) -> frozenset[str]:
-        """Symbols that an item needs and none of those that run before it provides."""
+    def _required(self) -> set[str]:
+        """Return what an item needs and none of those that run before it provides."""
         required, provided = self._retry_symbols()
         for node in self._selected():
             for symbol in node.requires:
                 if symbol not in provided and not self._provided_before(node, symbol):
                     required.add(symbol)
-        return frozenset(required)
+        return required
 
     def _provided_before(self, node: flow.Node, symbol: str) -> bool:
         providers = self._providers.get(symbol)
@@ -235,11 +236,13 @@ class TargetedFlow(Flow):
             raise ValueError(f"Node '{target_node}' not found")
         self._target = target_node
         self._subset = None
+        self._changed()
 
     def reset_target(self) -> None:
         """Take part with every item again."""
         self._target = None
         self._subset = None
+        self._changed()
 
     def add(self, *nodes: flow.Node, **kwargs: bool) -> TargetedFlow:
         """Add atoms or flows, as a graph flow does."""

@@ -25,8 +25,9 @@ class Flow(flow.Flow):
         """
         for item in items:
             self._check_item(item)
-        for item in items:
-            self._items.setdefault(item)
+        new = [item for item in dict.fromkeys(items) if item not in self._items]
+        self._items.update(dict.fromkeys(new))
+        self._changed(new)
         return self
 
     def __len__(self) -> int:
@@ -44,10 +45,9 @@ class Flow(flow.Flow):
         for item in self._items:
             yield item, {}
 
-    @property
-    def requires(self) -> frozenset[str]:
-        """Symbols that something in the flow needs and its retry does not provide."""
+    def _required(self) -> set[str]:
+        """Return what something in the flow needs and its retry does not provide."""
         required, provided = self._retry_symbols()
         for item in self._items:
             required.update(symbol for symbol in item.requires if symbol not in provided)
-        return frozenset(required)
+        return required

@@ -213,16 +213,19 @@ class FlowDetail(_Detail):
         """Show the atoms of this source from now on, live; None takes the present one away. It is not copied."""
         self._source = source
 
+    @property
+    def source(self) -> AtomSource | None:
+        """What was attached, or None."""
+        return self._source
+
     def add(self, ad: AtomDetail) -> None:
-        """Add an atom detail; one with the same UUID is replaced."""
+        """Add an atom detail; one with the same UUID is replaced, but for one that the attached source shows."""
         self._atoms[ad.uuid] = ad
 
     def find(self, ad_uuid: str) -> AtomDetail | None:
         """Return the atom detail with this UUID, or None."""
-        found = self._atoms.get(ad_uuid)
-        if found is None and self._source is not None:
-            found = self._source.find(ad_uuid)
-        return found
+        found = self._source.find(ad_uuid) if self._source is not None else None
+        return self._atoms.get(ad_uuid) if found is None else found
 
     def __iter__(self) -> Iterator[AtomDetail]:
         added = list(self._atoms.values())
@@ -231,7 +234,8 @@ class FlowDetail(_Detail):
         return self._chained(added, self._source)
 
     def _chained(self, added: list[AtomDetail], source: AtomSource) -> Iterator[AtomDetail]:
-        yield from added
+        for detail in added:
+            yield source.find(detail.uuid) or detail
         for detail in source:
             if detail.uuid not in self._atoms:
                 yield detail

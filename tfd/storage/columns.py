@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfd import states
-from tfd.persistence import models, record
+from tfd.persistence import models
+from tfd.persistence.record import AtomRecord, DecisionRecord
 from tfd.plan import Kind, Plan
 from tfd.scheduler import Code
 from tfd.scheduler.vocabulary import STATE_NAMES
@@ -40,7 +41,10 @@ class Columns:
 
     :ivar states: as they may be seen: RUNNING and REVERTING only once the atom is called.
     :ivar results: of ``execute``; of a retry what its latest attempt provided. NOTHING where there is none.
+    :ivar failures: of ``execute``; changed by :meth:`fail`, which counts in ``failure_changes``.
     :ivar histories: of each retry, ``[(provided, {atom name: Failure}), …]``.
+    :ivar decisions: what was decided and is in force, by subject (:mod:`tfd.storage.decisions`).
+    :ivar open_attempts: retries whose latest attempt is not recorded yet.
     :ivar numbers: the number of each node's record in its flow.
     """
 
@@ -51,11 +55,14 @@ class Columns:
         self.states = bytearray(size)
         self.results: list[Any] = [NOTHING] * size
         self.failures: dict[int, ft.Failure] = {}
+        self.failure_changes = 0
         self.revert_results: dict[int, Any] = {}
         self.revert_failures: dict[int, ft.Failure] = {}
         self.histories: dict[int, list[tuple[Any, dict[str, ft.Failure]]]] = {}
         self.resolved: set[int] = set()
         self.metas: dict[int, dict[str, Any]] = {}
+        self.decisions: dict[str, DecisionRecord] = {}
+        self.open_attempts: set[int] = set()
         self.numbers: Sequence[int] = range(1, size + 1)
         self._uuids: dict[int, str] = {}
         self._by_uuid: dict[str, int] | None = None
@@ -74,10 +81,18 @@ class Columns:
         """Return the atom's state as a word."""
         return STATE_NAMES[self.states[node]]
 
+    def fail(self, node: int, failure: ft.Failure | None) -> None:
+        """Keep how an atom's execute failed; None for one that did not."""
+        if failure is not None:
+            self.failures[node] = failure
+        elif self.failures.pop(node, None) is None:
+            return
+        self.failure_changes += 1
+
     def forget(self, node: int) -> None:
         """Forget what an atom did, a retry's history too."""
         self.results[node] = NOTHING
-        self.failures.pop(node, None)
+        self.fail(node, None)
         self.revert_results.pop(node, None)
         self.revert_failures.pop(node, None)
         self.histories.pop(node, None)
@@ -105,11 +120,11 @@ class Columns:
         """Return a retry's history in a list of its own."""
         return [(provided, dict(failures)) for provided, failures in self.histories.get(node, ())]
 
-    def record_of(self, node: int, flow: str) -> record.AtomRecord:
+    def record_of(self, node: int, flow: str) -> AtomRecord:
         """Return the record of an atom as it is at first: PENDING."""
         atom = self.plan.atoms[node]
         kind = 'retry' if self.plan.kinds[node] == Kind.RETRY else 'task'
-        return record.AtomRecord(
+        return AtomRecord(
             flow=flow, number=self.numbers[node], uuid=self.uuid_of(node), name=str(atom.name), kind=kind,
             version=version_text(atom.version), state=states.PENDING, intention=states.EXECUTE)
 
@@ -118,7 +133,7 @@ class Columns:
         self._uuids[node] = stored.uuid
         code = self.states[node] = _CODES.get(stored.state or states.PENDING, int(Code.PENDING))
         if stored.failure is not None:
-            self.failures[node] = stored.failure
+            self.fail(node, stored.failure)
         if isinstance(stored, models.RetryDetail):
             history = [(provided, dict(failures)) for provided, failures in stored.results or ()]
             if history:

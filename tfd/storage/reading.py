@@ -33,6 +33,7 @@ class Reader:
         self._transient: dict[str, Any] = {}
         self._atom_inputs: dict[str, dict[str, Any]] = {}
         self._columns: Columns | None = None
+        self._told: tuple[int, dict[str, ft.Failure]] | None = None
 
     @property
     def columns(self) -> Columns:
@@ -184,6 +185,13 @@ class Reader:
         if self.columns.states[node] != Code.REVERTED:
             raise exceptions.NotFound(f'Revert result for atom {atom_name!r} is not known')
         return self.columns.revert_results.get(node)
+
+    def flow_failures(self) -> dict[str, ft.Failure]:
+        """Return ``{atom name: Failure}`` for reverts: one dictionary for all of them until there is news."""
+        changes = self.columns.failure_changes
+        if self._told is None or self._told[0] != changes:
+            self._told = changes, self.get_execute_failures()
+        return self._told[1]
 
     def get_execute_failures(self) -> dict[str, ft.Failure]:
         """Return ``{atom name: Failure}`` of the failures of execute."""

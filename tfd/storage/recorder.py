@@ -1,11 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a run's steps to a journal, and reads back how far it came.
-
-What the scheduler decides is recorded under subjects of its own words: ``scope:NAME`` (the verdict on the scope of that
-retry, the whole flow where NAME is empty), ``asked:NAME`` (how many retries have said REVERT to that atom's failure,
-the next being asked) and ``gate:NAME`` (what the deciders before that atom answered). An atom's failure that was
-decided about has the intention REVERT.
-"""
+"""Writes a run's steps to a journal. An atom's failure that was decided about has the intention REVERT."""
 
 from __future__ import annotations
 
@@ -16,10 +10,11 @@ from typing import Any
 from tfd import exceptions, states
 from tfd.persistence import base
 from tfd.persistence.record import AtomRecord, Change, DecisionRecord, Entry, Fence, FlowRecord, Settlement
-from tfd.plan import NOBODY, Kind, Plan
-from tfd.scheduler import Asked, Code, Gated, Judged, Moved, Progress, Resolved, Step
+from tfd.plan import Kind, Plan
+from tfd.scheduler import Code, Moved, Resolved, Step
 from tfd.scheduler.vocabulary import STATE_NAMES
 from tfd.storage.columns import Columns
+from tfd.storage.decisions import next_record
 
 __all__ = ['MAX_NAME', 'Recorder']
 
@@ -48,7 +43,6 @@ class Recorder:
         self._encoded: dict[int, Any] = {}
         self._unsaved_meta: set[int] = set()
         self._unsaved_history: set[int] = set()
-        self._attempts: dict[str, int] = {}
 
     # -- before the first step ---------------------------------------------------------------------
 
@@ -64,20 +58,6 @@ class Recorder:
                     f'the name of an atom can have {MAX_NAME} characters, {row.name[:40]!r}... has {len(row.name)}')
         self._journal.create(flow, rows, self._fence)
 
-    def restore(self, decisions: Iterable[DecisionRecord]) -> Progress:
-        """Return how far the run has come, from the columns and what was decided."""
-        columns, plan = self._columns, self._plan
-        scopes = {'': 0, **{str(plan.atoms[scope.retry].name): at for at, scope in enumerate(plan.scopes) if at}}
-        found: dict[str, dict[int, Any]] = {'scope': {}, 'asked': {}, 'gate': {}}
-        for row in decisions:
-            kind, _, name = row.subject.partition(':')
-            self._attempts[row.subject] = row.attempt
-            at = (scopes if kind == 'scope' else plan.by_name).get(name)
-            if at is not None and kind in found:
-                found[kind][at] = int(row.answer) if kind == 'asked' else row.answer
-        codes = {node: columns.states[node] for node in plan.iter_atoms() if columns.states[node]}
-        return Progress(codes, frozenset(columns.resolved), found['asked'], found['scope'], found['gate'])
-
     # -- values ------------------------------------------------------------------------------------
 
     def keep(self, node: int, value: Any) -> None:
@@ -88,6 +68,7 @@ class Recorder:
         what = f'result of atom {self._plan.atoms[node].name!r}'
         if self._plan.kinds[node] == Kind.RETRY:
             self._journal.codec.encode(value, what)
+            self._unsaved_history.add(node)
         else:
             self._encoded[node] = self._journal.codec.encode(value, what)
 
@@ -133,9 +114,10 @@ class Recorder:
 
     def record(
         self, step: Step, flow_state: str | None = None, settlement: Settlement | None = None
-    ) -> None:
+    ) -> bool:
         """Record one step, with everything that has waited for it. May be repeated after StorageUnavailable.
 
+        :returns: whether there was anything to record.
         :raises OwnershipLost: the job is somebody else's; nothing is recorded.
         :raises StorageUnavailable: it may or may not be recorded.
         """
@@ -150,7 +132,8 @@ class Recorder:
                 # Of an atom that never began the failure is recorded here and nowhere else.
                 change['failure'] = self._failure(self._columns.failures.get(item.node))
             else:
-                self._decided(decisions, item)
+                row = next_record(self._plan, self._flow, item, {**self._columns.decisions, **decisions})
+                decisions[row.subject] = row
         columns: tuple[str, ...] = ()
         values: tuple[Any, ...] = ()
         if flow_state is not None:
@@ -163,9 +146,8 @@ class Recorder:
                 self._append(changes, list(decisions.values()), columns, values, settlement)
             self._unsaved_history.clear()
             self._unsaved_meta.difference_update(changes)
-        for subject, row in decisions.items():
-            self._attempts[subject] = row.attempt
         self._encoded.clear()
+        return bool(changes or decisions or columns or settlement is not None)
 
     def _moved(self, changes: dict[int, dict[str, Any]], node: int, code: int) -> None:
         change = changes.setdefault(node, {})
@@ -175,8 +157,9 @@ class Recorder:
             self._unsaved_history.discard(node)
         change['state'] = STATE_NAMES[code]
         if code == Code.SUCCESS:
-            retry = self._plan.kinds[node] == Kind.RETRY
-            change['result'] = self._history(node) if retry else self._encoded.get(node)
+            # An atom whose revert was withdrawn is a SUCCESS again too: its result stands where it was recorded.
+            if node in self._encoded:
+                change['result'] = self._encoded[node]
         elif code == Code.FAILURE:
             change['failure'] = self._failure(self._columns.failures.get(node))
         elif code == Code.REVERTED:
@@ -202,20 +185,6 @@ class Recorder:
                             for atom, failure in failures.items()})
                 for provided, failures in history]
             return self._journal.codec.encode(plain, f'history of retry {name!r}')
-
-    def _decided(self, decisions: dict[str, DecisionRecord], item: Any) -> None:
-        plan = self._plan
-        if type(item) is Judged:
-            retry = plan.scopes[item.scope].retry
-            subject, answer = f'scope:{plan.atoms[retry].name if retry != NOBODY else ""}', item.verdict
-        elif type(item) is Asked:
-            subject, answer = f'asked:{plan.atoms[item.node].name}', str(item.level or '')
-        elif type(item) is Gated:
-            subject, answer = f'gate:{plan.atoms[item.target].name}', item.answer
-        else:
-            raise TypeError(f'{item!r} is no transition')
-        attempt = self._attempts.get(subject, 0) + bool(answer)
-        decisions[subject] = DecisionRecord(self._flow, subject, attempt, answer)
 
     def _add_meta(self, changes: dict[int, dict[str, Any]]) -> None:
         for node in list(self._unsaved_meta):

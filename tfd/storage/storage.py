@@ -15,6 +15,7 @@ from tfd.persistence.record import DecisionRecord, Fence, FlowRecord, Settlement
 from tfd.plan import Kind, Plan
 from tfd.scheduler import Asked, Code, Gated, Judged, Moved, Progress, Resolved, Step
 from tfd.storage.columns import Columns
+from tfd.storage.decisions import found, next_record
 from tfd.storage.reading import Reader
 from tfd.storage.recorder import Recorder
 from tfd.types import failure as ft
@@ -59,10 +60,6 @@ class Storage(Reader):
         self._injector_known = False
         self._digest = ''
         self._recorded_at = 0.0
-        # What was decided and is in force, as in :class:`~tfd.scheduler.Progress`.
-        self._verdicts: dict[int, str] = {}
-        self._levels: dict[int, int] = {}
-        self._answers: dict[int, str] = {}
 
     # -- the engine's side: binding, recording -----------------------------------------------------
 
@@ -76,7 +73,6 @@ class Storage(Reader):
         """
         columns = Columns(plan, self.flow_uuid)
         recorder = Recorder(self._journal, columns, self._fence) if self._journal is not None else None
-        self._flow_detail.attach(None)
         stored, decisions = self._stored()
         known: dict[str, models.AtomDetail] = {atom.name: atom for _, atom in stored}
         numbers = {atom.name: number for number, atom in stored}
@@ -95,19 +91,20 @@ class Storage(Reader):
         if recorder is not None:
             self._check_digest(plan, refuse_changed)
             self._create(recorder, known)
-            restored = recorder.restore(decisions)
-            self._levels, self._verdicts = dict(restored.levels), dict(restored.verdicts)
-            self._answers = dict(restored.answers)
+        columns.decisions = {row.subject: row for row in decisions}
         self._flow_detail.attach(columns)
 
     def progress(self) -> Progress:
-        """Return how far the flow has come, for a scheduler to go on from."""
+        """Return how far the flow has come, for a scheduler; what could not be recorded does not count."""
         columns = self.columns
-        if not any(columns.states):
+        for retry in columns.open_attempts:
+            columns.histories[retry].pop()
+        columns.open_attempts.clear()
+        if not (any(columns.states) or columns.decisions or columns.resolved):
             return Progress()
         codes = {node: columns.states[node] for node in columns.plan.iter_atoms() if columns.states[node]}
-        return Progress(
-            codes, frozenset(columns.resolved), dict(self._levels), dict(self._verdicts), dict(self._answers))
+        decided = found(columns.plan, columns.decisions.values())
+        return Progress(codes, frozenset(columns.resolved), decided['asked'], decided['scope'], decided['gate'])
 
     def _check_digest(self, plan: Plan, refuse: bool) -> None:
         if not self._digest or self._digest == plan.digest() or not any(self.columns.states):
@@ -131,7 +128,9 @@ class Storage(Reader):
                 self._flow_detail.state = snapshot.flow.state
                 self._digest = snapshot.flow.digest
                 return [(atom.number, details.atom_detail(atom, codec)) for atom in snapshot.atoms], snapshot.decisions
-        return list(enumerate(self._flow_detail)), ()
+        source = self._flow_detail.source
+        decisions = tuple(source.decisions.values()) if isinstance(source, Columns) else ()
+        return list(enumerate(self._flow_detail)), decisions
 
     def _number(self, columns: Columns, numbers: dict[str, int]) -> None:
         """Give each atom the number of its record, and the next free ones to those that have none."""
@@ -174,8 +173,7 @@ class Storage(Reader):
 
         :raises OwnershipLost: the job is somebody else's; nothing is recorded, nothing shown.
         """
-        if self._recorder is not None:
-            self._recorder.record(step, flow_state, settlement)
+        if self._recorder is not None and self._recorder.record(step, flow_state, settlement):
             self._recorded_at = self._clock()
         columns = self.columns
         shown = columns.states
@@ -187,6 +185,8 @@ class Storage(Reader):
                 shown[node] = code
                 if code == Code.PENDING:
                     columns.forget(node)
+                elif columns.open_attempts:
+                    columns.open_attempts.discard(node)
             elif type(item) is Resolved:
                 columns.resolved.add(item[0])
             else:
@@ -195,13 +195,12 @@ class Storage(Reader):
             self._flow_detail.state = flow_state
 
     def _decided(self, item: Any) -> None:
-        table: dict[int, Any]
-        table = self._verdicts if type(item) is Judged else self._levels if type(item) is Asked else self._answers
-        key, value = item
-        if value:
-            table[key] = value
+        decisions = self.columns.decisions
+        row = next_record(self.columns.plan, self.flow_uuid, item, decisions)
+        if row.answer:
+            decisions[row.subject] = row
         else:
-            table.pop(key, None)
+            decisions.pop(row.subject, None)
 
     def show_flow_state(self, state: str) -> None:
         """Change the flow's state as it is shown; it is recorded with a step."""
@@ -212,9 +211,10 @@ class Storage(Reader):
         columns = self.columns
         moved = [Moved(node, int(Code.PENDING)) for node in columns.plan.iter_atoms()
                  if columns.states[node] or node in columns.resolved or node in columns.histories]
+        decided = found(columns.plan, columns.decisions.values())
         return Step([
-            *moved, *(Judged(scope, '') for scope in self._verdicts), *(Asked(node, 0) for node in self._levels),
-            *(Gated(target, '') for target in self._answers)], [])
+            *moved, *(Judged(scope, '') for scope in decided['scope']), *(Asked(node, 0) for node in decided['asked']),
+            *(Gated(target, '') for target in decided['gate'])], [])
 
     def executed(self, node: int, value: Any) -> bool:
         """Keep what an atom's execute came to: a result, or a Failure; tell whether it is a result.
@@ -223,21 +223,22 @@ class Storage(Reader):
         """
         columns = self.columns
         if isinstance(value, ft.Failure):
-            columns.failures[node] = value
+            columns.fail(node, value)
             return False
         if self._recorder is not None:
             try:
                 self._recorder.keep(node, value)
             except exceptions.NotStorable as err:
-                columns.failures[node] = ft.Failure.from_exception(err)
+                columns.fail(node, ft.Failure.from_exception(err))
                 return False
         columns.results[node] = value
         if columns.metas:
             self._complete(node)
         if columns.failures:
-            columns.failures.pop(node, None)
+            columns.fail(node, None)
         if columns.plan.kinds[node] == Kind.RETRY:
             columns.histories.setdefault(node, []).append((value, {}))
+            columns.open_attempts.add(node)
         return True
 
     def reverted(self, node: int, value: Any) -> bool:
@@ -267,7 +268,7 @@ class Storage(Reader):
 
     def add_failure(self, node: int, failure: ft.Failure) -> None:
         """Keep the failure of an atom that did not come to execute, or of a retry that could not answer."""
-        self.columns.failures[node] = failure
+        self.columns.fail(node, failure)
 
     def blame(self, retry: int, name: str, failure: ft.Failure) -> None:
         """Add a failure to the latest attempt of a retry; the first of a name stays."""

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engines that go on with what another one, or an earlier run, has left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import testtools
+
+from tfd import engines, exceptions, retry, task
+from tfd.patterns import linear_flow
+from tfd.persistence import memory, models
+
+
+class Traced(task.Task):
+    """Writes down its calls; the last of a flow may be told to fail."""
+
+    def __init__(self, name: str, calls: list[Any], fails: bool = False) -> None:
+        super().__init__(name)
+        self.calls = calls
+        self.fails = fails
+
+    def execute(self) -> str:
+        self.calls.append(f'{self.name}.x')
+        if self.fails:
+            raise ValueError(self.name)
+        return f'{self.name}-result'
+
+    def revert(self, result: Any, **kwargs: Any) -> None:
+        self.calls.append((f'{self.name}.r', result if isinstance(result, str) else type(result).__name__))
+
+
+class Unreliable:
+    """A journal whose appends from the n-th on are refused for as long as asked."""
+
+    def __init__(self, journal: Any, refused: set[int]) -> None:
+        self._journal = journal
+        self._refused = refused
+        self.number = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    def append(self, entry: Any) -> None:
+        self.number += 1
+        if self.number in self._refused:
+            raise exceptions.StorageUnavailable('away')
+        self._journal.append(entry)
+
+
+def _suspend_at(engine: Any, state: str, name: str) -> None:
+    def look(found: str, details: dict[str, Any]) -> None:
+        if found == state and details.get('task_name') == name:
+            engine.suspend()
+
+    engine.atom_notifier.register('*', look)
+
+
+class HandOverTest(testtools.TestCase):
+
+    def _flow(self, calls: list[Any], fails: bool) -> linear_flow.Flow:
+        return linear_flow.Flow('f').add(Traced('a', calls), Traced('b', calls), Traced('c', calls, fails))
+
+    def test_a_revert_that_is_withdrawn_keeps_the_result(self) -> None:
+        backend, calls = memory.MemoryBackend(), []
+        first = engines.load(self._flow(calls, True), backend=backend)
+        _suspend_at(first, 'REVERTED', 'c')
+        first.run()
+        detail = backend.get_connection().get_flow_details(first.storage.flow_uuid)
+        self.assertEqual('SUSPENDED', detail.state)
+        second = engines.load(self._flow(calls, True), backend=backend, flow_detail=detail)
+        self.assertRaises(ValueError, second.run)
+        self.assertEqual(
+            ['a.x', 'b.x', 'c.x', ('c.r', 'Failure'), ('b.r', 'b-result'), ('a.r', 'a-result')], calls)
+
+    def test_a_flow_detail_without_a_backend_is_gone_on_with(self) -> None:
+        for state, name, fails in (('SUCCESS', 'a', False), ('REVERTED', 'c', True)):
+            calls: list[Any] = []
+            detail = models.FlowDetail('f')
+            first = engines.load(self._flow(calls, fails), flow_detail=detail)
+            _suspend_at(first, state, name)
+            first.run()
+            second = engines.load(self._flow(calls, fails), flow_detail=detail)
+            if fails:
+                self.assertRaises(ValueError, second.run)
+            else:
+                second.run()
+            self.assertEqual(['a.x', 'b.x', 'c.x'], calls[:3])
+            self.assertEqual(6 if fails else 3, len(calls))
+
+
+class UnrecordedTest(testtools.TestCase):
+
+    def test_an_attempt_that_could_not_be_recorded_counts_once(self) -> None:
+        lengths: list[int] = []
+
+        class Watched(retry.Times):
+            def execute(self, history: Any, *args: Any, **kwargs: Any) -> int:
+                lengths.append(len(history))
+                return super().execute(history)
+
+        for refused in range(1, 8):
+            lengths.clear()
+            calls: list[Any] = []
+            backend = memory.MemoryBackend()
+            journal = Unreliable(backend.journal(), {refused})
+            backend.journal = lambda journal=journal: journal  # type: ignore[method-assign]
+            failing = Traced('a', calls, fails=True)
+            flow = linear_flow.Flow('f', retry=Watched(2, 'r')).add(failing)
+            engine = engines.load(flow, backend=backend, patience=0)
+            self.assertRaises(exceptions.StorageUnavailable, engine.run)
+            failing.fails = len([call for call in calls if call == 'a.x']) == 0
+            try:
+                engine.run()
+            except ValueError:
+                failing.fails = False
+            self.assertEqual(max(lengths), len(engine.storage.get_retry_history('r')) - 1, lengths)
+
+    def test_the_other_flows_of_a_book_are_left_alone(self) -> None:
+        backend, calls = memory.MemoryBackend(), []
+        book = models.LogBook('b')
+        first = engines.load(linear_flow.Flow('one').add(Traced('a', calls)), book=book, backend=backend)
+        connection = backend.get_connection()
+        old_copy = connection.get_logbook(book.uuid)
+        first.run()
+        engines.load(linear_flow.Flow('two').add(Traced('b', calls)), book=old_copy, backend=backend)
+        stored = connection.get_flow_details(first.storage.flow_uuid)
+        self.assertEqual('SUCCESS', stored.state)
+        self.assertEqual(['SUCCESS'], [atom.state for atom in stored])
+
+
+class OptionsTest(testtools.TestCase):
+
+    def test_an_option_of_another_engine_is_left_alone(self) -> None:
+        self.assertEqual({}, engines.run(linear_flow.Flow('f'), engine='serial', max_workers=3))
+
+    def test_an_option_that_no_engine_knows_is_refused(self) -> None:
+        self.assertRaisesRegex(ValueError, 'bogus', engines.load, linear_flow.Flow('f'), bogus=3)
+
+    def test_options_in_a_url_are_read_as_what_they_are(self) -> None:
+        engine = engines.load(linear_flow.Flow('f'), engine='parallel://?defer_reverts=false&max_workers=2')
+        self.assertEqual({'defer_reverts': False, 'max_workers': 2}, engine.options)
