@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import pathlib
+import sys
+
+_HERE = pathlib.Path(__file__).resolve().parent
+# The reference is that of this tree, whatever is installed.
+sys.path[:0] = [str(_HERE / '_ext'), str(_HERE.parents[1])]
+
 project = 'tfd'
 author = 'the tfd authors'
 copyright = 'the tfd authors'
 
-extensions = ['sphinx.ext.autodoc', 'reno.sphinxext']
+extensions = ['sphinx.ext.autodoc', 'reno.sphinxext', 'transitions']
 exclude_patterns: list[str] = []
 html_theme = 'alabaster'
-html_theme_options = {'description': 'Revertable, resumable workflows for OpenStack'}
+html_theme_options = {'description': 'Revertable, resumable workflows for OpenStack', 'page_width': '1100px'}
 autodoc_typehints = 'description'
 autodoc_member_order = 'bysource'
