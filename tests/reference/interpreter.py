@@ -57,7 +57,8 @@ Failures and verdicts
         whole flow.
     19. A failure that no retry is there to be asked about gives the whole flow the verdict REVERT.
     20. An on_failure that raises, or answers anything else, is a failure of the retry, recorded as
-        that, which rule 14 brings before the next retry around it, at once.
+        that, which rule 14 brings before the next retry around it, at once. Where it has failed in
+        this way before, that has been decided about, and nothing more comes of it.
     21. An atom's intention follows from the verdicts. If the whole flow has one: REVERT. Otherwise
         the outermost of its scopes that has one decides: for a verdict REVERT it is REVERT, for a
         verdict RETRY it is RETRY where the atom is the retry of that scope, and REVERT for the
@@ -82,7 +83,9 @@ Back
 Ends
     28. A suspend lets what runs end and its questions be asked; nothing else starts, and no decider
         is asked. If there is nothing else, the flow ends as usual; otherwise it is SUSPENDED, and
-        resuming takes up where it was. No question and no decider is asked again.
+        resuming takes up where it was. No question and no decider is asked again. What was about
+        to start and is withdrawn is as it was before; but a scope that was reset (rule 26) stays
+        so, and its retry is RETRYING: it is executed, or reverted, as if it were PENDING, or SUCCESS.
     29. The flow ends when nothing runs and nothing may start. It is FAILURE if an atom is
         REVERT_FAILURE, or if with never_resolve a failure is recorded; otherwise REVERTED if an atom
         is REVERTED or a failure is recorded; otherwise SUCCESS.
@@ -90,7 +93,8 @@ Ends
         A failure is recorded until its atom is reset; so one that a retry overcame is not raised.
     31. Resuming after a crash: what was RUNNING is executed again, what was REVERTING is reverted
         again, and a question or decider whose answer was not recorded is asked again. An atom that
-        was RUNNING and is now to be reverted is reverted, without a result.
+        was RUNNING and is now to be reverted is reverted, without a result. Open questions are then
+        asked in the order of the flow; one that some retry has answered with REVERT goes first.
 """
 
 from __future__ import annotations
@@ -160,6 +164,7 @@ class Interpreter:
     whole_flow: bool = False
     decided: set[str] = field(default_factory=set)
     ignored: dict[str, set[str]] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     suspended: bool = False
 
     def __post_init__(self) -> None:
@@ -199,7 +204,7 @@ class Interpreter:
     def _ready(self, atom: str) -> bool:
         """Rule 4."""
         return (
-            self.state[atom] == 'PENDING'
+            (self.state[atom] in ('PENDING', 'RETRYING') or self._is_lost(atom, 'RUNNING'))
             and self.intention(atom) == 'EXECUTE'
             and all(self.state[other] in DONE for other in self.shape.before[atom])
         )
@@ -215,10 +220,14 @@ class Interpreter:
     def _reverts(self, atom: str) -> bool:
         """Rule 24."""
         return (
-            self.state[atom] in ('SUCCESS', 'FAILURE')
+            (self.state[atom] in ('SUCCESS', 'FAILURE', 'RETRYING') or self._is_lost(atom, *RUNS))
             and self.intention(atom) == REVERT
             and all(self.state[other] in AT_REST for other in self.shape.after[atom])
         )
+
+    def _is_lost(self, atom: str, *states: str) -> bool:
+        """Rule 31: whether a call of the atom was under way when the process died."""
+        return atom in self.lost and self.state[atom] in states
 
     def asked(self, atom: str) -> list[Decider]:
         """Return the deciders that are asked before the atom is executed (rule 10)."""
@@ -262,6 +271,7 @@ class Interpreter:
     def begin(self, command: Command) -> None:
         """A call was started."""
         atom = command.name
+        self.lost.discard(atom)
         if command.kind in ('ask', 'decide'):
             self.waiting.add(command)
         elif command.kind == 'revert':
@@ -305,7 +315,7 @@ class Interpreter:
             self.whole_flow = True
         elif verdict == REVERT:
             self._pass_on(question)
-        else:
+        elif self.state[retry] != 'FAILURE':
             self.state[retry] = 'FAILURE'
             self._fail(retry, outcome, at_once=True)
 
@@ -333,12 +343,32 @@ class Interpreter:
         """Go on after a suspend."""
         self.suspended = False
 
+    def withdraw(self, command: Command, before: str) -> None:
+        """A call that was begun when its atom was `before` is not made after all (rule 28)."""
+        atom = command.name
+        if before in RUNS:
+            self.lost.add(atom)
+        retried = command.kind == 'execute' and before == 'SUCCESS'
+        self.state[atom] = 'RETRYING' if retried else before
+
+    def crash(self, order: list[str]) -> None:
+        """The process died, and its successor goes on from what is recorded (rule 31)."""
+        self.lost = {atom for atom, state in self.state.items() if state in RUNS}
+        self.waiting = set()
+        self.suspended = False
+        if self.escalated is not None:
+            self.questions.append(self.escalated)
+            self.escalated = None
+        # A retry that itself failed was asked nothing: its question has come no further than others.
+        self.questions.sort(key=lambda one: (one.first == one.retry, order.index(one.about)))
+
     # How it ends.
 
     def flow_state(self) -> str:
         """Return the state of the flow, by rules 28 and 29."""
         states = set(self.state.values())
-        if states & set(RUNS) or self.waiting or self._oldest_question() is not None:
+        runs = any(state in RUNS and atom not in self.lost for atom, state in self.state.items())
+        if runs or self.waiting or self._oldest_question() is not None:
             return 'RUNNING'
         if self._starts():
             return 'SUSPENDED' if self.suspended else 'RUNNING'

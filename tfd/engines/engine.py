@@ -25,6 +25,7 @@ from tfd.persistence import base as persistence
 from tfd.persistence import models
 from tfd.plan import Kind, Plan
 from tfd.scheduler import Answered, Ask, Code, Decide, Decided, Event, Execute, Executed, Revert, Reverted, Step
+from tfd.scheduler.vocabulary import FAILED
 from tfd.storage import Storage
 from tfd.types import failure as ft
 
@@ -172,6 +173,7 @@ class ActionEngine(base.Engine):
         if self._storage.get_flow_state() == states.REVERTED:
             self._commit(self._storage.clear(), states.PENDING)
         self._suspending = False
+        self._publisher.watch()
         return machine.Scheduler(self.plan, self._scheduling, self._storage.progress())
 
     def _loop(self, scheduler: machine.Scheduler, timeout: float | None) -> Iterator[str]:
@@ -235,6 +237,7 @@ class ActionEngine(base.Engine):
             self._persist(lambda: self._storage.record(step, flow_state, settlement))
         for item in news:
             self._publisher.atom(*item)
+        self._publisher.ended(step)
         if flow_state is not None and flow_state != old:
             self._publisher.tell_flow(flow_state, old)
 
@@ -287,6 +290,7 @@ class ActionEngine(base.Engine):
             shown[node] = code
             if self._atom_notifier:
                 self._publisher.atom(node, old, code)
+        self._publisher.begins(node)
 
     def _arguments(self, node: int, reverting: bool) -> Any:
         """Return what an atom is called with, or the Failure to find it."""
@@ -336,7 +340,7 @@ class ActionEngine(base.Engine):
             refused = [gate.depths[at] for at in asked if not gate.deciders[at](history=dict(history))]
         except Exception:
             storage.add_failure(command.target, ft.Failure())
-            return Decided(command.target, 'FAILED')
+            return Decided(command.target, FAILED)
         return Decided(command.target, deciders.pick_widest(refused).value if refused else '')
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tfd import states
@@ -56,7 +56,10 @@ class Judge:
         self._unbegun: set[int] = set()
         self._cases: collections.deque[_Case] = collections.deque()
         self._asked: _Case | None = None
-        self._found: list[tuple[int, str]] = []
+        # Verdicts that are recorded and wait for the other open cases before they come into force.
+        self._found: dict[int, str] = {}
+        # Scopes that an earlier run put down: their undoing begins once no case is open.
+        self._put_down: list[int] = []
 
     # -- cases -------------------------------------------------------------------------------------
 
@@ -65,10 +68,10 @@ class Judge:
         for node in failed:
             self.reopen(node, 0)
 
-    def take_unbegun(self, node: int) -> None:
+    def take_unbegun(self, node: int, level: int = 0) -> None:
         """Open a case for an atom that stays PENDING: there is nothing of it to revert."""
         self._unbegun.add(node)
-        self.reopen(node, 0)
+        self.reopen(node, level)
 
     def reopen(self, node: int, level: int) -> None:
         """Open a case whose first ``level`` retries have said REVERT."""
@@ -137,11 +140,12 @@ class Judge:
             self._retry_failed(case, event.retry)
 
     def _retry_failed(self, case: _Case, retry: int) -> None:
-        """Turn a failure of the judge into a case of its own, in the scope around."""
+        """Turn a failure of the retry into a case of its own, in the scope around, unless it has been one before."""
         self._settle_question(case)
         self._cases.popleft()
-        self._scheduler.move(retry, int(v.Code.FAILURE))
-        self._cases.appendleft(self._open(retry))
+        if self._scheduler.state[retry] != v.Code.FAILURE:
+            self._scheduler.move(retry, int(v.Code.FAILURE))
+            self._cases.appendleft(self._open(retry))
 
     def _pass_up(self, case: _Case) -> None:
         case.blamed = self._plan.scopes[case.scope].retry
@@ -151,7 +155,11 @@ class Judge:
     def _close(self, case: _Case, scope: int, verdict: str) -> None:
         self._settle_question(case)
         self._cases.popleft()
-        self._found.append((scope, verdict))
+        known = (self.verdicts.get(scope), self._found.get(scope))
+        if not self._overruled(scope) and verdict not in known and states.REVERT not in known:
+            # With the answer, not once it is in force: there may be a crash before the last case is closed.
+            self._found[scope] = verdict
+            self._scheduler.step.transitions.append(v.Judged(scope, verdict))
 
     def _settle_question(self, case: _Case) -> None:
         transitions = self._scheduler.step.transitions
@@ -163,20 +171,29 @@ class Judge:
 
     def carry_out(self) -> None:
         """Put the verdicts that were found into force, the widest first."""
-        if not self._found:
+        if not self._found and not self._put_down:
             return
-        found: dict[int, str] = {}
-        for scope, verdict in self._found:
-            if found.get(scope) != states.REVERT:
-                found[scope] = verdict
-        self._found = []
+        found, self._found = self._found, {}
+        begin, self._put_down = self._put_down, []
         # A scope has a lower index than those inside of it.
         for scope in sorted(found):
-            if self._overruled(scope) or self.verdicts.get(scope) in (states.REVERT, found[scope]):
-                continue
-            self.put_down(scope, found[scope])
-            self._scheduler.step.transitions.append(v.Judged(scope, found[scope]))
-            self._scheduler.rollback.begin(scope)
+            if self._overruled(scope):
+                self._scheduler.step.transitions.append(v.Judged(scope, ''))
+            else:
+                self.put_down(scope, found[scope])
+                begin.append(scope)
+        for scope in dict.fromkeys(begin):
+            if scope in self.verdicts:
+                self._scheduler.rollback.begin(scope)
+
+    def recall(self, verdicts: Mapping[int, str]) -> None:
+        """Take over the verdicts that an earlier run recorded."""
+        for scope in sorted(verdicts):
+            if self._overruled(scope):
+                self._scheduler.step.transitions.append(v.Judged(scope, ''))
+            else:
+                self.put_down(scope, verdicts[scope])
+                self._put_down.append(scope)
 
     def _overruled(self, scope: int) -> bool:
         """Tell whether a scope around this one has a verdict."""

@@ -78,7 +78,7 @@ class Scheduler:
             raise RuntimeError('this run has been started')
         self._started = True
         step = self.step = v.Step([], [])
-        if self._progress.codes or self._progress.verdicts:
+        if self._progress.begun:
             from tfd.scheduler import resumption
             resumption.resume(self, self._progress)
         else:
@@ -106,6 +106,9 @@ class Scheduler:
                 self._suspend(event)
             else:
                 raise ValueError(f'{event!r} is no event')
+        if self._prior:
+            # Only what the last step gave out can be withdrawn.
+            self._prior.clear()
         self._advance()
         return step
 
@@ -144,12 +147,11 @@ class Scheduler:
         if target != self._gate_open:
             raise ValueError(f'nobody asked the deciders of node {target}')
         self._gate_open = None
-        if event.answer == 'FAILED':
-            self.judge.take_unbegun(target)
-            return
         self._answered.add(target)
         self.step.transitions.append(v.Gated(target, event.answer or 'yes'))
-        if event.answer:
+        if event.answer == v.FAILED:
+            self.judge.take_unbegun(target)
+        elif event.answer:
             self._ignore(target, deciders.Depth(event.answer))
         else:
             self._make_ready(target)
@@ -256,7 +258,7 @@ class Scheduler:
     def recall_answer(self, target: int, answer: str) -> None:
         """Take over an answer that an earlier run was given."""
         self._answered.add(target)
-        if answer != 'yes':
+        if answer not in ('yes', v.FAILED):
             self.ignored[target] = self.plan.reach(target, deciders.Depth(answer))
 
     def forget_answers(self, nodes: Iterable[int]) -> list[int]:

@@ -32,24 +32,25 @@ def resume(scheduler: Scheduler, progress: v.Progress) -> None:
             scheduler.stale.add(node)
         elif code == Code.REVERT_FAILURE:
             scheduler.judge.revert_failed = True
-    for scope, verdict in sorted(progress.verdicts.items()):
-        scheduler.judge.put_down(scope, verdict)
+    scheduler.judge.recall(progress.verdicts)
     for target, answer in progress.answers.items():
         scheduler.recall_answer(target, answer)
     _count(scheduler, progress)
     _reopen(scheduler, progress)
-    for scope in sorted(progress.verdicts):
-        scheduler.rollback.begin(scope)
 
 
 def _reopen(scheduler: Scheduler, progress: v.Progress) -> None:
-    """Bring failures that were not decided about before their retries again, from where the questions had come to."""
-    for node, code in sorted(progress.codes.items()):
-        if code == Code.FAILURE and node not in progress.resolved:
-            scheduler.judge.reopen(node, progress.levels.get(node, 0))
-    for node in progress.resolved:
-        if not scheduler.state[node]:
-            scheduler.judge.recall_unbegun(node)
+    """Open the cases that were not closed; first the one that a retry has passed on to the next."""
+    unbegun = [target for target, answer in progress.answers.items() if answer == v.FAILED]
+    failed = [node for node, code in progress.codes.items() if code == Code.FAILURE]
+    levels = progress.levels
+    for node in sorted({*unbegun, *failed} - progress.resolved, key=lambda node: (-levels.get(node, 0), node)):
+        if scheduler.state[node]:
+            scheduler.judge.reopen(node, levels.get(node, 0))
+        else:
+            scheduler.judge.take_unbegun(node, levels.get(node, 0))
+    for node in progress.resolved.intersection(unbegun):
+        scheduler.judge.recall_unbegun(node)
 
 
 def _count(scheduler: Scheduler, progress: v.Progress) -> None:
@@ -59,9 +60,7 @@ def _count(scheduler: Scheduler, progress: v.Progress) -> None:
     for node, before in enumerate(plan.predecessors):
         left = scheduler.waiting[node] = len(before) - sum(done[source] for source in before)
         if plan.kinds[node] == _JOIN:
-            # In a scope that is being undone a join behind something that was begun counts as begun too.
-            reached = down[plan.scope_of[node]] and any(state[source] for source in before)
-            if not state[node] and (reached or not left):
+            if not state[node] and not left:
                 state[node] = int(Code.SUCCESS)
             done[node] = not left
             continue
@@ -70,7 +69,7 @@ def _count(scheduler: Scheduler, progress: v.Progress) -> None:
             continue
         if state[node] in (Code.RUNNING, Code.RETRYING):
             scheduler.plan_next(node)
-        elif state[node] == Code.PENDING and not left:
+        elif state[node] == Code.PENDING and not left and progress.answers.get(node) != v.FAILED:
             if node in plan.gates and node not in progress.answers:
                 scheduler.wait_for_gate(node)
             else:

@@ -78,21 +78,28 @@ class Rollback:
     # -- the walk ----------------------------------------------------------------------------------
 
     def _collect(self, scope: int) -> list[int]:
-        """Return the touched nodes of a scope: they can be reached from its begin through touched ones."""
+        """Return the nodes of a scope that have been touched, and the joins directly behind those.
+
+        They can be reached from the scope's begin through one another: also where the join in between has not been
+        passed, or, after a crash, is not known to have been.
+        """
         reach = self._plan.scopes[scope]
-        state, queued = self._scheduler.state, self._scheduler.queued
         if self._scheduler.judge.verdicts[scope] == states.RETRY:
             starts = [node for node in self._plan.successors[reach.retry] if node <= reach.last]
         else:
             starts = [reach.first]
-        found = dict.fromkeys(node for node in starts if state[node] or queued[node])
+        found = dict.fromkeys(node for node in starts if self._is_touched(node))
         stack = list(found)
         while stack:
             for after in self._plan.successors[stack.pop()]:
-                if after <= reach.last and after not in found and (state[after] or queued[after]):
+                if after <= reach.last and after not in found and self._is_touched(after):
                     found[after] = None
                     stack.append(after)
         return list(found)
+
+    def _is_touched(self, node: int) -> bool:
+        scheduler = self._scheduler
+        return bool(scheduler.state[node] or scheduler.queued[node]) or self._plan.kinds[node] == _JOIN
 
     def _is_live(self, node: int) -> bool:
         return self._scheduler.state[node] != _REVERTED
@@ -174,9 +181,10 @@ class Rollback:
         scheduler.move(retry, _RETRYING)
         for node in touched:
             scheduler.move(node, _PENDING)
-        for node in scheduler.judge.forget_unbegun(reach.first, reach.last):
+        unbegun = scheduler.judge.forget_unbegun(reach.first, reach.last)
+        for node in unbegun:
             scheduler.move(node, _PENDING)
-        affected = {*touched, *plan.successors[retry]}
+        affected = {*touched, *unbegun, *plan.successors[retry]}
         for node in touched:
             affected.update(plan.successors[node])
         inside = sorted(node for node in affected if node <= reach.last)
@@ -184,5 +192,7 @@ class Rollback:
         for node in freed:
             affected.add(node)
             affected.update(plan.successors[node])
-        scheduler.recount(sorted(affected))
+        # Nothing behind the scope has counted any of it as done: that would have taken all of it. And nothing there
+        # may be counted anew: other ends of this wave, which are not followed up yet, would count twice.
+        scheduler.recount(sorted(node for node in affected if node <= reach.last))
         return True

@@ -65,8 +65,12 @@ class Answered(NamedTuple):
     answer: str
 
 
+#: The answer of deciders of which one raised.
+FAILED = 'FAILED'
+
+
 class Decided(NamedTuple):
-    """The deciders of a target were asked: '' lets it run, a depth's name ignores, 'FAILED' says that one raised."""
+    """The deciders of a target were asked: '' lets it run, a depth's name ignores, FAILED says that one raised."""
 
     target: int
     answer: str
@@ -147,7 +151,10 @@ class Judged(NamedTuple):
 
 
 class Gated(NamedTuple):
-    """A target's deciders answered, as in :class:`Decided` ('yes' for ''); '' forgets it."""
+    """A target's deciders answered, as in :class:`Decided` ('yes' for ''); '' forgets it.
+
+    With FAILED goes the target's failure: it stays PENDING.
+    """
 
     target: int
     answer: str
@@ -200,3 +207,8 @@ class Progress:
     levels: Mapping[int, int] = dataclasses.field(default_factory=dict)
     verdicts: Mapping[int, str] = dataclasses.field(default_factory=dict)
     answers: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to go on from."""
+        return bool(self.codes or self.resolved or self.levels or self.verdicts or self.answers)

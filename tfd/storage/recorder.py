@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -11,8 +12,8 @@ from tfd import exceptions, states
 from tfd.persistence import base
 from tfd.persistence.record import AtomRecord, Change, DecisionRecord, Entry, Fence, FlowRecord, Settlement
 from tfd.plan import Kind, Plan
-from tfd.scheduler import Code, Moved, Resolved, Step
-from tfd.scheduler.vocabulary import STATE_NAMES
+from tfd.scheduler import Code, Gated, Moved, Resolved, Step
+from tfd.scheduler.vocabulary import FAILED, STATE_NAMES
 from tfd.storage.columns import Columns
 from tfd.storage.decisions import next_record
 
@@ -84,10 +85,13 @@ class Recorder:
         """Record metadata that changed since the last step, in a transaction of its own."""
         with self._lock:
             changes: dict[int, dict[str, Any]] = {}
-            self._add_meta(changes)
-            if changes:
-                self._append(changes, [], (), (), None)
-                self._unsaved_meta.difference_update(changes)
+            taken = self._add_meta(changes)
+            try:
+                if changes:
+                    self._append(changes, [], (), (), None)
+            except BaseException:
+                self._unsaved_meta |= taken
+                raise
 
     def injector(self, number: int, name: str, uuid: str, values: dict[str, Any]) -> AtomRecord:
         """Return the record of the flow's inputs: the result of an atom of their own.
@@ -123,16 +127,18 @@ class Recorder:
         """
         changes: dict[int, dict[str, Any]] = {}
         decisions: dict[str, DecisionRecord] = {}
+        known = collections.ChainMap(decisions, self._columns.decisions)
         for item in step.transitions:
             if isinstance(item, Moved):
                 self._moved(changes, item.node, item.code)
             elif isinstance(item, Resolved):
-                change = changes.setdefault(item.node, {})
-                change['intention'] = states.REVERT
-                # Of an atom that never began the failure is recorded here and nowhere else.
-                change['failure'] = self._failure(self._columns.failures.get(item.node))
+                changes.setdefault(item.node, {})['intention'] = states.REVERT
             else:
-                row = next_record(self._plan, self._flow, item, {**self._columns.decisions, **decisions})
+                if isinstance(item, Gated) and item.answer == FAILED:
+                    # The atom does not begin: its failure is that of its decider.
+                    failure = self._columns.failures.get(item.target)
+                    changes.setdefault(item.target, {})['failure'] = self._failure(failure)
+                row = next_record(self._plan, self._flow, item, known)
                 decisions[row.subject] = row
         columns: tuple[str, ...] = ()
         values: tuple[Any, ...] = ()
@@ -141,11 +147,14 @@ class Recorder:
         with self._lock:
             for retry in self._unsaved_history:
                 changes.setdefault(retry, {}).setdefault('result', self._history(retry))
-            self._add_meta(changes)
-            if changes or decisions or columns or settlement is not None:
-                self._append(changes, list(decisions.values()), columns, values, settlement)
+            taken = self._add_meta(changes)
+            try:
+                if changes or decisions or columns or settlement is not None:
+                    self._append(changes, list(decisions.values()), columns, values, settlement)
+            except BaseException:
+                self._unsaved_meta |= taken
+                raise
             self._unsaved_history.clear()
-            self._unsaved_meta.difference_update(changes)
         self._encoded.clear()
         return bool(changes or decisions or columns or settlement is not None)
 
@@ -186,11 +195,14 @@ class Recorder:
                 for provided, failures in history]
             return self._journal.codec.encode(plain, f'history of retry {name!r}')
 
-    def _add_meta(self, changes: dict[int, dict[str, Any]]) -> None:
-        for node in list(self._unsaved_meta):
+    def _add_meta(self, changes: dict[int, dict[str, Any]]) -> set[int]:
+        """Add metadata that is not recorded yet; return of which atoms. What they tell from now on goes with a later step."""
+        taken, self._unsaved_meta = self._unsaved_meta, set()
+        for node in taken:
             # A copy: the task that tells its progress may go on doing so.
             meta = self._journal.codec.encode(dict(self._columns.metas[node]), 'progress details')
             changes.setdefault(node, {})['meta'] = meta
+        return taken
 
     def _append(
         self, changes: dict[int, dict[str, Any]], decisions: list[DecisionRecord], columns: tuple[str, ...],
