@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tfd.types import sets, signature
@@ -155,22 +155,25 @@ class Atom(abc.ABC):
         """Whether every atom of this class has the same signatures."""
         return True
 
-    def _functions(self) -> tuple[Callable[..., Any], Callable[..., Any], bool]:
-        """Return what is called to execute and to revert, and whether both still take a ``self``."""
+    def _signatures(self) -> tuple[signature.Signature, signature.Signature]:
+        """Return the signatures of what is called to execute and to revert."""
+        return self._signature_of('execute'), self._signature_of('revert')
+
+    def _signature_of(self, method: str) -> signature.Signature:
         cls = type(self)
-        if isinstance(inspect.getattr_static(cls, 'execute'), staticmethod):
-            return self.execute, self.revert, False
-        return cls.execute, cls.revert, True
+        # A function on the class still takes ``self``; static and class methods, and other things that can be called,
+        # do not.
+        return signature.read(getattr(cls, method), bound=inspect.isfunction(inspect.getattr_static(cls, method)))
 
     def _make_binding(
         self, requires: tuple[str, ...], infer: bool, rebind: Rebind, revert_rebind: Rebind,
         revert_requires: tuple[str, ...] | None,
     ) -> Binding:
         who = self.name or type(self).__qualname__
-        execute, revert, bound = self._functions()
-        forward = _bind(who, signature.read(execute, bound), self._reserved, requires, rebind, infer)
+        execute, revert = self._signatures()
+        forward = _bind(who, execute, self._reserved, requires, rebind, infer)
         backward = _bind(
-            who, signature.read(revert, bound), self._revert_reserved,
+            who, revert, self._revert_reserved,
             requires if revert_requires is None else revert_requires,
             rebind if revert_rebind is None else revert_rebind, infer)
         return Binding(forward, backward, self.inject.keys() if self.inject else ())

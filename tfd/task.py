@@ -119,8 +119,8 @@ class FunctorTask(Task):
     def _signatures_of_class(self) -> bool:
         return False
 
-    def _functions(self) -> tuple[Callable[..., Any], Callable[..., Any], bool]:
-        return self._execute, self._revert or _takes_anything, False
+    def _signatures(self) -> tuple[signature.Signature, signature.Signature]:
+        return signature.read(self._execute), signature.read(self._revert or _takes_anything)
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""

@@ -20,9 +20,13 @@ _Atom = atoms.Atom
 
 def has_revert(atom: Any) -> bool:
     """Tell whether an atom has something to do when it is reverted."""
-    cls = type(atom)
-    return not (cls.revert is _Atom.revert and cls.pre_revert is _Atom.pre_revert
-                and cls.post_revert is _Atom.post_revert)
+    return not _inherits(atom, 'revert', 'pre_revert', 'post_revert')
+
+
+def _inherits(atom: Any, *methods: str) -> bool:
+    """Tell whether an atom has these methods from the base class, and not from its own class or on itself."""
+    cls, own = type(atom), vars(atom)
+    return all(getattr(cls, name) is getattr(_Atom, name) and name not in own for name in methods)
 
 
 def execute(atom: Any, arguments: Mapping[str, Any]) -> Any:
@@ -32,8 +36,9 @@ def execute(atom: Any, arguments: Mapping[str, Any]) -> Any:
 
     :raises BaseException: what is no Exception, as KeyboardInterrupt, goes through.
     """
-    cls = type(atom)
-    if cls.pre_execute is _Atom.pre_execute and cls.post_execute is _Atom.post_execute:
+    cls, own = type(atom), atom.__dict__
+    if (cls.pre_execute is _Atom.pre_execute and cls.post_execute is _Atom.post_execute
+            and 'pre_execute' not in own and 'post_execute' not in own):
         try:
             return atom.execute(**arguments)
         except Exception:

@@ -148,7 +148,7 @@ def _import(name: str) -> Any:
         try:
             found: Any = importlib.import_module('.'.join(parts[:cut]))
         except ModuleNotFoundError as err:
-            if err.name is not None and '.'.join(parts[:cut]).startswith(err.name):
+            if err.name is not None and ('.'.join(parts[:cut]) + '.').startswith(err.name + '.'):
                 continue
             raise
         try:

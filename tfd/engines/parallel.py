@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent import futures
 from typing import Any
 
-from tfd import executors, states
+from tfd import exceptions, executors, states
 from tfd import scheduler as machine
 from tfd.engines import calls, engine
 from tfd.persistence import base as persistence
@@ -93,7 +93,11 @@ class ParallelEngine(engine.ActionEngine):
             return
         assert self._executor is not None
         call = calls.revert if reverting else calls.execute
-        future = self._executor.submit(self._call, call, atom, arguments)
+        try:
+            future = self._executor.submit(self._call, call, atom, arguments)
+        except RuntimeError as err:
+            raise exceptions.ExecutionFailure(
+                f'atom {atom.name!r} cannot be handed to {self._executor!r}: {err}', cause=err) from err
         self._under_way[future] = (node, reverting)
         future.add_done_callback(self._ended.put)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tfd.plan import Kind
 from tfd.scheduler import Code, Moved, Step
 from tfd.scheduler.vocabulary import STATE_NAMES
+from tfd.task import EVENT_UPDATE_PROGRESS
 
 if TYPE_CHECKING:
     from tfd.engines.engine import ActionEngine
@@ -18,6 +19,7 @@ __all__ = ['LOG', 'Publisher']
 LOG = logging.getLogger(__name__)
 
 _BEGINS = frozenset((Code.RUNNING, Code.REVERTING))
+_ENDS = frozenset((Code.SUCCESS, Code.FAILURE, Code.REVERTED, Code.REVERT_FAILURE))
 
 
 class Publisher:
@@ -25,6 +27,7 @@ class Publisher:
 
     def __init__(self, engine: ActionEngine) -> None:
         self._engine = engine
+        self._watched: set[int] = set()
 
     def news(self, step: Step) -> list[tuple[int, int, int]]:
         """Return what there is to tell of a step, as ``(node, old, new)``; to be called before the step is recorded."""
@@ -71,8 +74,28 @@ class Publisher:
             'engine': engine, 'flow_name': engine.storage.flow_name, 'flow_uuid': engine.storage.flow_uuid,
             'old_state': old})
 
+    def watch(self) -> None:
+        """Find out, at the begin of a run, which tasks have listeners of their own."""
+        self._watched = {
+            node for node, atom in enumerate(self._engine.plan.atoms) if getattr(atom, '_notifier', None)}
+
+    def begins(self, node: int) -> None:
+        """Tell a task's own listeners that it is at its begin."""
+        if node in self._watched:
+            self._engine.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 0.0})
+
+    def ended(self, step: Step) -> None:
+        """Tell tasks' own listeners of those that a recorded step brought to their end."""
+        if self._watched:
+            for item in step.transitions:
+                if isinstance(item, Moved) and item.code in _ENDS and item.node in self._watched:
+                    self._engine.plan.atoms[item.node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
+
     def progress(self, task: Any, progress: float) -> None:
-        """Keep what a task told of its progress."""
+        """Keep what a task told of its progress; once it has ended there is none."""
+        columns = self._engine.storage.columns
+        if columns.states[columns.plan.by_name[task.name]] not in _BEGINS:
+            return
         try:
             self._engine.storage.set_task_progress(task.name, progress)
         except Exception:

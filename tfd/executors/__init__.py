@@ -21,6 +21,8 @@ def check(executor: Any) -> None:
     :raises TypeError: it is no executor and no name.
     :raises ValueError: it is the name of no kind that is installed.
     """
+    if isinstance(executor, futures.ProcessPoolExecutor):
+        raise TypeError('executor is a ProcessPoolExecutor: tasks run in threads of this process only, in this release')
     if executor is None or isinstance(executor, futures.Executor) or hasattr(executor, 'submit'):
         return
     if not isinstance(executor, str):

@@ -196,7 +196,7 @@ class Recorder:
             return self._journal.codec.encode(plain, f'history of retry {name!r}')
 
     def _add_meta(self, changes: dict[int, dict[str, Any]]) -> set[int]:
-        """Add metadata that is not recorded yet; return of which atoms. What they tell from now on goes with a later step."""
+        """Add metadata that is not recorded yet; return whose it is."""
         taken, self._unsaved_meta = self._unsaved_meta, set()
         for node in taken:
             # A copy: the task that tells its progress may go on doing so.

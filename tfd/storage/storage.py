@@ -83,14 +83,16 @@ class Storage(Reader):
                 columns.take(node, atom)
         injected = known.get(INJECTOR)
         self._injector_known = injected is not None
-        if injected is not None:
-            self._inputs = {**(injected.results or {}), **self._inputs}
+        recorded = dict(injected.results or {}) if injected is not None else {}
+        self._inputs = {**recorded, **self._inputs}
         self._columns, self._recorder = columns, recorder
         if self._flow_detail.state is None:
             self._flow_detail.state = states.PENDING
         if recorder is not None:
             self._check_digest(plan, refuse_changed)
             self._create(recorder, known)
+            if injected is not None and self._inputs != recorded:
+                recorder.record_inputs(self._injector_number, self._inputs)
         columns.decisions = {row.subject: row for row in decisions}
         self._flow_detail.attach(columns)
 
@@ -127,6 +129,8 @@ class Storage(Reader):
                 codec = self._journal.codec
                 self._flow_detail.state = snapshot.flow.state
                 self._digest = snapshot.flow.digest
+                recorded = self._journal.codec.decode(snapshot.flow.meta) or {}
+                self._flow_detail.meta = {**recorded, **(self._flow_detail.meta or {})}
                 return [(atom.number, details.atom_detail(atom, codec)) for atom in snapshot.atoms], snapshot.decisions
         source = self._flow_detail.source
         decisions = tuple(source.decisions.values()) if isinstance(source, Columns) else ()

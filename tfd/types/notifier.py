@@ -73,7 +73,7 @@ class Listener:
 
 
 class Notifier:
-    """Calls listeners, in the order of their registration; those of the very event first, those of ANY after them.
+    """Calls listeners: those of ANY first, then those of the very event, each in the order of registration.
 
     What a listener raises is logged and goes no further: observers cannot change what they observe.
     """
