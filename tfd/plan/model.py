@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfd.deciders import Depth
@@ -44,6 +44,12 @@ class Scope:
     first: int
     last: int
     inner: int
+
+    def those_in(self, table: Mapping[int, Any], least: int) -> list[int]:
+        """Return the keys of a table, which are scopes, from ``least`` to ``inner``; what is smaller is walked."""
+        if self.inner - least < len(table):
+            return [scope for scope in range(least, self.inner + 1) if scope in table]
+        return [scope for scope in table if least <= scope <= self.inner]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ class Judge:
     def put_down(self, scope: int, verdict: str) -> None:
         """Bring a scope under a verdict; those on scopes inside of it are void."""
         inner = self._plan.scopes[scope].inner
-        for other in [other for other in self.verdicts if scope < other <= inner]:
+        for other in self._plan.scopes[scope].those_in(self.verdicts, scope + 1):
             del self.verdicts[other]
             self._scheduler.step.transitions.append(v.Judged(other, ''))
         self.verdicts[scope] = verdict

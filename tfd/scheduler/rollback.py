@@ -44,7 +44,7 @@ class Rollback:
         first, last = self._plan.scopes[scope].first, self._plan.scopes[scope].last
         live = [node for node in touched if self._is_live(node)]
         alive = set(live)
-        for inner in [inner for inner in self._touched if scope <= inner <= self._plan.scopes[scope].inner]:
+        for inner in self._plan.scopes[scope].those_in(self._touched, scope):
             self._abandon(inner)
         self._touched[scope] = touched
         self._left[scope] = len(live)
