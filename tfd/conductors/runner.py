@@ -148,11 +148,10 @@ class JobRun:
             return self._park(f'claimed {job.attempts - 1} times in a row without recording '
                               f'anything new; {job.reason or "its owners died"}')
         engine, trouble = self._try_to_load()
+        with self._guard:
+            suspending = self._suspending
         if engine is None:
             return self._refuse(trouble)
-        with self._guard:
-            self._engine = engine
-            suspending = self._suspending
         if suspending:
             return self._give_back('handed over', counts=False)
         return self._execute(engine)
@@ -179,6 +178,11 @@ class JobRun:
         flow = self._factories.make(self.claimed.job.flow)
         engine = self._make_engine(flow, self.claimed)
         engine.compile()
+        with self._guard:
+            # From here on it hears of a suspend, and gives up waiting for a database that is away.
+            self._engine = engine
+            if self._suspending:
+                return engine
         engine.storage.inject(
             {'tfd_job_id': self.claimed.job.id, 'tfd_epoch': self.claimed.job.epoch},
             transient=True)

@@ -4,15 +4,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from testtools.matchers import StartsWith
 
 from tests.unit.conductors.engines import FakeEngine, FakeFactories, raising
 from tests.unit.jobs.boards import BoardTestCase
-from tfd import exceptions, states
+from tfd import engines, exceptions, states
+from tfd import flow as flows
 from tfd.conductors.runner import JobRun, Verdict
+from tfd.jobs.claim import ClaimedJob
 from tfd.jobs.factories import BadFactory
+from tfd.persistence import memory, models
+
+
+class _AwayJournal(memory.MemoryJournal):
+
+    def load(self, flow: str) -> NoReturn:
+        raise exceptions.StorageUnavailable('away')
+
+
+class _AwayBackend(memory.MemoryBackend):
+    """A backend whose database never answers."""
+
+    def journal(self) -> memory.MemoryJournal:
+        return _AwayJournal(self._tables)
 
 
 class _RunTestCase(BoardTestCase):
@@ -243,6 +259,32 @@ class SuspendTest(_RunTestCase):
         run.suspend()
         self.assertEqual(Verdict.SETTLED, run())
         self.assertEqual(states.UNCLAIMED, self.store.jobs[self.job.id].state)
+
+    def test_before_the_run_nothing_is_loaded(self) -> None:
+        run = self._claim()
+        self.engine.at['compile'] = run.suspend
+        self.assertEqual(Verdict.SETTLED, run())
+        self.assertEqual(['compile'], self.engine.steps)
+        job = self.store.jobs[self.job.id]
+        self.assertEqual((states.UNCLAIMED, 0), (job.state, job.attempts))
+
+    def test_is_heard_while_loading_waits_for_the_database(self) -> None:
+        waits: list[float] = []
+
+        def make_engine(flow: flows.Flow, claimed: ClaimedJob) -> Any:
+            def sleep(seconds: float) -> None:
+                waits.append(seconds)
+                run.suspend()
+
+            return engines.load(
+                flow, flow_detail=models.FlowDetail(flow.name, claimed.job.flow_uuid),
+                backend=_AwayBackend(), ownership=claimed, sleep=sleep)
+
+        claimed = self.board.claim(self.store.candidate(self.job.id))
+        run = JobRun(claimed, self.board, self.factories, make_engine, max_attempts=3)
+        self.assertEqual(Verdict.LEFT, run())
+        self.assertEqual(1, len(waits))
+        self.assertEqual(states.CLAIMED, self.store.jobs[self.job.id].state)
 
     def test_an_engine_that_cannot_suspend_does_not_hurt(self) -> None:
         run = self._claim()
