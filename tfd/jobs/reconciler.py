@@ -51,8 +51,10 @@ class Reconciler:
 
     def _give_back(self, job: record.Job) -> bool:
         """Make a job claimable; tell whether it was that, rather than settled by its run just now."""
+        # What brought it here is an outage: it says nothing about the job, however often it happens.
         settlement = Settlement(
-            job.claim_id, states.UNCLAIMED, reason='it was claimed, and nobody ran it')
+            job.claim_id, states.UNCLAIMED, reason='it was claimed, and nobody ran it',
+            counts=False)
         try:
             self._store.settle(Fence(job.id, job.epoch), settlement)
         except exceptions.OwnershipLost:

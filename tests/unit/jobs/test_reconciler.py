@@ -22,6 +22,13 @@ class ReconcilerTest(BoardTestCase):
         self.assertEqual([job.id], self.reconciler.reconcile(list))
         self.assertEqual(states.UNCLAIMED, self.store.jobs[job.id].state)
 
+    def test_an_outage_is_no_attempt_of_the_job(self) -> None:
+        job = self.store.add()
+        for _ in range(5):
+            self.board.claim(self.store.candidate(job.id))
+            self.assertEqual([job.id], self.reconciler.reconcile(list))
+        self.assertEqual((0, 5), (self.store.jobs[job.id].attempts, self.store.jobs[job.id].claims))
+
     def test_releases_the_lock_of_what_it_gives_back(self) -> None:
         claimed = self.board.claim(self.store.candidate(self.store.add().id))
         self.reconciler.reconcile(list)
