@@ -134,10 +134,12 @@ class FlowDetailTest(testtools.TestCase):
     def test_added_atoms_and_a_source_are_shown_together(self) -> None:
         self.flow.attach(self.source)
         self.flow.add(models.TaskDetail('own', 'own'))
-        hiding = models.TaskDetail('a', 'uuid-a')
-        self.flow.add(hiding)
+        old = models.TaskDetail('a', 'uuid-a')
+        old.state = 'FAILURE'
+        self.flow.add(old)
         self.assertEqual((3, ['own', 'a', 'b']), (len(self.flow), [atom.name for atom in self.flow]))
-        self.assertIs(hiding, self.flow.find('uuid-a'))
+        self.assertIsNot(old, self.flow.find('uuid-a'))
+        self.assertNotIn('FAILURE', [atom.state for atom in self.flow])
 
     def test_a_source_that_is_taken_away_is_gone(self) -> None:
         self.flow.attach(self.source)
