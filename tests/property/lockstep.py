@@ -1,11 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the scheduler and the reference interpreter side by side on one spec, and compares them after every step.
-
-The rules know nothing of a *window* (how many calls may be under way at once) nor of a *barrier* (results are looked
-at only when the whole wave has run). Both only make the scheduler later than the rules: calls that the rules have begun
-and the scheduler has not yet are *joined*, ends that the rules have not been told yet are *held*. What either does to
-states is taken into account by name.
-"""
+"""Drives the scheduler through one spec, without an engine, and watches it."""
 
 from __future__ import annotations
 
@@ -14,24 +8,16 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from tests.property.watch import UNBOUNDED, Mismatch, Watch
 from tests.reference import build
-from tests.reference import interpreter as reference
 from tests.reference.spec import DEPTHS, RAISE, Script, Spec
 from tfd import plan as planning
 from tfd import scheduler as machine
-from tfd.scheduler.vocabulary import STATE_NAMES
+from tfd.scheduler.vocabulary import FAILED
 
-__all__ = ['Journal', 'Lockstep', 'Mismatch', 'Mode', 'compile_spec']
+__all__ = ['Lockstep', 'Mode', 'compile_spec']
 
 _MOST_STEPS = 3000
-_UNBOUNDED = 1 << 30
-_ATOM_CALLS = ('execute', 'revert')
-
-_Call = machine.Execute | machine.Revert
-
-
-class Mismatch(AssertionError):
-    """The scheduler did something that the rules do not say."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,7 +32,7 @@ class Mode:
     """
 
     barrier: bool = True
-    window: int = _UNBOUNDED
+    window: int = UNBOUNDED
     crashes: float = 0.0
     withdraws: float = 0.5
 
@@ -54,47 +40,6 @@ class Mode:
 def compile_spec(spec: Spec) -> planning.Plan:
     """Return the plan of a spec's flow."""
     return planning.compile_flow(build.build(spec, build.modules_of('tfd'), [], Script(spec)))
-
-
-class Journal:
-    """What a run has recorded, as a later run would read it."""
-
-    def __init__(self) -> None:
-        self.codes: dict[int, int] = {}
-        self.resolved: set[int] = set()
-        self.levels: dict[int, int] = {}
-        self.verdicts: dict[int, str] = {}
-        self.answers: dict[int, str] = {}
-
-    def record(self, step: machine.Step) -> None:
-        """Take in one step's transitions."""
-        for item in step.transitions:
-            match item:
-                case machine.Moved(node, code):
-                    self.codes[node] = code
-                    if code == machine.Code.PENDING:
-                        del self.codes[node]
-                        self.resolved.discard(node)
-                case machine.Resolved(node):
-                    self.resolved.add(node)
-                case machine.Asked(node, level):
-                    _put(self.levels, node, level)
-                case machine.Judged(scope, verdict):
-                    _put(self.verdicts, scope, verdict)
-                case machine.Gated(target, answer):
-                    _put(self.answers, target, answer)
-
-    def progress(self) -> machine.Progress:
-        """Return what a new scheduler starts from."""
-        return machine.Progress(
-            dict(self.codes), frozenset(self.resolved), dict(self.levels), dict(self.verdicts), dict(self.answers))
-
-
-def _put(table: dict[int, Any], key: int, value: Any) -> None:
-    if value:
-        table[key] = value
-    else:
-        table.pop(key, None)
 
 
 class Lockstep:
@@ -107,18 +52,7 @@ class Lockstep:
             barrier=mode.barrier, window=mode.window, defer_reverts=spec.defer_reverts,
             never_resolve=spec.never_resolve)
         self.script = Script(spec)
-        self.rules = reference.Interpreter(spec)
-        self.journal = Journal()
-        #: Under way: commands given, not ended.
-        self.running: list[_Call] = []
-        #: State before, by name, of what was given last: what a suspend may withdraw.
-        self.fresh: list[tuple[_Call, str]] = []
-        #: Begun in the rules, not yet by the scheduler; and the state before.
-        self.joined: dict[reference.Command, str] = {}
-        #: Next attempts of retries in the wave: the rules begin them when the scheduler does.
-        self.restarts: set[reference.Command] = set()
-        #: Ended, and not yet told to the rules: (kind, name, ok, outcome).
-        self.held: list[tuple[str, str, bool, str]] = []
+        self.watch = Watch(spec, self.plan, mode.barrier, mode.window)
         self.number = 0
         #: What was called, in order: ``x:atom`` execute, ``r:`` revert, ``a:`` ask, ``d:`` decide, ``!`` a crash.
         self.calls: list[str] = []
@@ -131,11 +65,9 @@ class Lockstep:
         scheduler = machine.Scheduler(self.plan, self.options)
         step = scheduler.start()
         for self.number in range(_MOST_STEPS):
-            self.journal.record(step)
-            self._begin(step)
-            self._compare(step)
+            self.watch.gave(step)
             if step.final == 'SUSPENDED':
-                self.rules.resume()
+                self.watch.resume()
                 scheduler, step = self._successor()
             elif step.final is not None:
                 return step.final
@@ -146,178 +78,65 @@ class Lockstep:
                 step = scheduler.handle(list(self._events(step)))
         raise Mismatch(f'no end after {_MOST_STEPS} steps')
 
-    def _successor(self) -> tuple[machine.Scheduler, machine.Step]:
-        scheduler = machine.Scheduler(self.plan, self.options, self.journal.progress())
-        return scheduler, scheduler.start()
-
     def crashes(self) -> bool:
         """Tell whether the process dies now."""
         return self.rng.random() < self.mode.crashes
 
-    def name(self, node: int) -> str:
-        """Return an atom's name."""
-        return str(self.plan.atoms[node].name)
-
-    # -- the scheduler's commands, held against the rules ------------------------------------------
-
-    def _begin(self, step: machine.Step) -> None:
-        if not self.running and not self.joined and not self.restarts:
-            self._release()
-        if self.rules.revert_failures or (self.spec.never_resolve and self.rules.failures):
-            self._unjoin()
-        allowed = self.rules.commands()
-        given = [self._as_command(command) for command in step.commands]
-        for command in given:
-            if command not in allowed and command not in self.joined:
-                raise Mismatch(f'{command} begins, but only {allowed} may')
-        self.fresh = []
-        if any(command.kind not in _ATOM_CALLS for command in given):
-            if len(given) != 1:
-                raise Mismatch(f'{given} at once')
-            self.rules.begin(given[0])
-            return
-        self._join(given, allowed)
-        self.running += [command for command, _ in self.fresh]
-        if len(self.running) > self.mode.window:
-            raise Mismatch(f'{len(self.running)} calls are under way, {self.mode.window} may be')
-        waiting = [command for command in self.rules.commands() if not self._may_wait(command)]
-        late = [*self.joined, *self.restarts]
-        if waiting or (late and len(self.running) < self.mode.window):
-            raise Mismatch(f'{given} begin, but {waiting or late} should')
-
-    def _join(self, given: list[reference.Command], allowed: list[reference.Command]) -> None:
-        """Begin in the rules what the scheduler began, or took into its wave."""
-        calls = {self._as_command(call): call for call in self._calls(given)}
-        for command in given:
-            before = self.joined.pop(command, None)
-            if before is None:
-                before = self.rules.state[command.name]
-                self.rules.begin(command)
-            self.fresh.append((calls[command], before))
-        if self.mode.barrier and self.held:
-            self.restarts.difference_update(given)
-            return  # the wave of these ends is not over: nothing joins it
-        left = [command for command in allowed if command not in given and command.kind in _ATOM_CALLS]
-        self.restarts = {command for command in left if self._restarts(command)}
-        for command in left:
-            if command not in self.restarts:
-                self.joined[command] = self.rules.state[command.name]
-                self.rules.begin(command)
-
-    def _calls(self, given: list[reference.Command]) -> Iterator[_Call]:
-        for command in given:
-            node = self.plan.by_name[command.name]
-            yield machine.Execute(node) if command.kind == 'execute' else machine.Revert(node)
-
-    def _restarts(self, command: reference.Command) -> bool:
-        """Tell whether this is a retry's next attempt: that resets its scope when it begins, not when it is ready."""
-        return command.kind == 'execute' and self.rules.state[command.name] == 'SUCCESS'
-
-    def _may_wait(self, command: reference.Command) -> bool:
-        if self.mode.barrier and (self.running or self.joined or self.restarts):
-            return True
-        return len(self.running) >= self.mode.window
-
-    def _as_command(self, command: Any) -> reference.Command:
-        match command:
-            case machine.Execute(node):
-                return reference.Command('execute', self.name(node))
-            case machine.Revert(node):
-                return reference.Command('revert', self.name(node))
-            case machine.Ask(retry, _node, blamed):
-                return reference.Command('ask', self.name(retry), self.name(blamed))
-            case machine.Decide(target):
-                return reference.Command('decide', self.name(target))
-        raise AssertionError(command)
-
-    def _compare(self, step: machine.Step) -> None:
-        expected_states = dict(self.rules.state)
-        expected_states.update({command.name: before for command, before in self.joined.items()})
-        for kind, name, ok, _outcome in self.held:
-            ended = ('SUCCESS', 'FAILURE') if kind == 'execute' else ('REVERTED', 'REVERT_FAILURE')
-            expected_states[name] = ended[not ok]
-        found = {self.name(node): STATE_NAMES[self.journal.codes.get(node, 0)] for node in self.plan.iter_atoms()}
-        if found != expected_states:
-            wrong = {name: (found[name], state) for name, state in expected_states.items() if found[name] != state}
-            raise Mismatch(f'states (found, expected) differ: {wrong}')
-        expected = self.rules.flow_state()
-        if (step.final or 'RUNNING') != expected:
-            raise Mismatch(f'the flow is {step.final}, but should be {expected}')
+    def _successor(self) -> tuple[machine.Scheduler, machine.Step]:
+        scheduler = machine.Scheduler(self.plan, self.options, self.watch.journal.progress())
+        return scheduler, scheduler.start()
 
     # -- what happens ------------------------------------------------------------------------------
 
-    def _events(self, step: machine.Step) -> Iterator[Any]:
+    def _events(self, step: machine.Step) -> Iterator[machine.Event]:
+        for event, outcome in self._outcomes(step):
+            self.watch.took(event, outcome)
+            yield event
+
+    def _outcomes(self, step: machine.Step) -> Iterator[tuple[machine.Event, str]]:
         for command in step.commands:
             if isinstance(command, machine.Ask):
-                yield self._ask(command)
+                verdict = self._retry_says(command)
+                yield machine.Answered(command.retry, '' if verdict == RAISE else verdict), 'raised'
                 return
             if isinstance(command, machine.Decide):
-                yield self._decide(command)
+                depth = self._deciders_say(command)
+                yield machine.Decided(command.target, FAILED if depth == RAISE else depth), 'raised'
                 return
         if self.number in self.spec.suspends:
-            yield machine.Suspended(tuple(self._withdraw()))
-            self._unjoin()
-            self.rules.suspend()
-        count = len(self.running) if self.mode.barrier else self.rng.randint(1, 3)
-        for _ in range(min(count, len(self.running))):
-            yield self._end(self.running.pop(self.rng.randrange(len(self.running))))
+            yield machine.Suspended(tuple(self._withdrawn())), ''
+        running = self.watch.running
+        count = len(running) if self.mode.barrier else self.rng.randint(1, 3)
+        for _ in range(min(count, len(running))):
+            yield self._end(running[self.rng.randrange(len(running))])
 
-    def _withdraw(self) -> Iterator[int]:
+    def _withdrawn(self) -> Iterator[int]:
         """Yield the nodes of commands that are not performed: the last ones of those that were given last."""
-        if self.rng.random() >= self.mode.withdraws or not self.fresh:
-            return
-        for call, before in self.fresh[self.rng.randrange(len(self.fresh)):]:
-            self.running.remove(call)
-            self.rules.withdraw(self._as_command(call), before)
-            yield call.node
+        fresh = self.watch.fresh
+        if fresh and self.rng.random() < self.mode.withdraws:
+            for call, _before in fresh[self.rng.randrange(len(fresh)):]:
+                yield call.node
 
-    def _unjoin(self) -> None:
-        """Take back in the rules what the scheduler will not begin any more."""
-        for command, before in self.joined.items():
-            self.rules.withdraw(command, before)
-        self.joined = {}
-        self.restarts = set()
-
-    def _end(self, command: _Call) -> Any:
-        name = self.name(command.node)
+    def _end(self, command: Any) -> tuple[machine.Event, str]:
+        name = self.watch.name(command.node)
         if isinstance(command, machine.Execute):
             self.calls.append(f'x:{name}')
             ok, outcome = self.script.execute(name)
-            self._tell('execute', name, ok, outcome)
-            return machine.Executed(command.node, ok)
+            return machine.Executed(command.node, ok), outcome
         self.calls.append(f'r:{name}')
         ok, outcome = self.script.revert(name)
-        self._tell('revert', name, ok, outcome)
-        return machine.Reverted(command.node, ok)
+        return machine.Reverted(command.node, ok), outcome
 
-    def _tell(self, kind: str, name: str, ok: bool, outcome: str) -> None:
-        self.held.append((kind, name, ok, outcome))
-        if not self.mode.barrier:
-            self._release()
+    def _retry_says(self, command: machine.Ask) -> str:
+        name = self.watch.name(command.retry)
+        self.calls.append(f'a:{name}')
+        return self.script.ask(name)
 
-    def _release(self) -> None:
-        """Tell the rules of the ends that were held."""
-        for kind, name, ok, outcome in self.held:
-            end = self.rules.end_execute if kind == 'execute' else self.rules.end_revert
-            end(name, ok, outcome)
-        self.held = []
-
-    def _ask(self, command: machine.Ask) -> Any:
-        verdict = self.script.ask(self.name(command.retry))
-        self.calls.append(f'a:{self.name(command.retry)}')
-        self.rules.end_ask(self._as_command(command), verdict, 'raised')
-        return machine.Answered(command.retry, '' if verdict == RAISE else verdict)
-
-    def _decide(self, command: machine.Decide) -> Any:
-        name = self.name(command.target)
-        depth = self._deciders_say(name)
-        self.rules.end_decide(name, depth, 'raised')
-        return machine.Decided(command.target, 'FAILED' if depth == RAISE else depth)
-
-    def _deciders_say(self, name: str) -> str:
+    def _deciders_say(self, command: machine.Decide) -> str:
+        name = self.watch.name(command.target)
         self.calls.append(f'd:{name}')
         noes = []
-        for decider in self.rules.asked(name):
+        for decider in self.watch.rules.asked(name):
             answer = self.script.decide(decider.link)
             if answer is None:
                 return RAISE
@@ -332,14 +151,10 @@ class Lockstep:
         self.calls.append('!')
         for command in step.commands:
             if isinstance(command, machine.Ask) and self.rng.random() < 0.5:
-                self.script.ask(self.name(command.retry))
+                self._retry_says(command)
             elif isinstance(command, machine.Decide) and self.rng.random() < 0.5:
-                self._deciders_say(self.name(command.target))
-        for call in self.running:
+                self._deciders_say(command)
+        for call in self.watch.running:
             if self.rng.random() < 0.5:
-                play = self.script.execute if isinstance(call, machine.Execute) else self.script.revert
-                play(self.name(call.node))
-        self.running = []
-        self._unjoin()
-        self._release()
-        self.rules.crash([self.name(node) for node in self.plan.iter_atoms()])
+                self._end(call)
+        self.watch.crash()

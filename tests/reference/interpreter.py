@@ -99,6 +99,7 @@ Ends
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 
 from tests.reference.shape import Decider, Shape
@@ -171,6 +172,16 @@ class Interpreter:
         self.shape = Shape(self.spec.flow)
         self.state = dict.fromkeys(self.shape.atoms, 'PENDING')
         self.histories = {retry: [] for retry in self.shape.members}
+
+    def fork(self) -> Interpreter:
+        """Return a machine that stands where this one stands now."""
+        other = copy.copy(self)
+        for name in ('state', 'results', 'failures', 'revert_failures', 'questions', 'waiting', 'verdicts', 'decided',
+                     'lost'):
+            setattr(other, name, copy.copy(getattr(self, name)))
+        other.histories = copy.deepcopy(self.histories)
+        other.ignored = copy.deepcopy(self.ignored)
+        return other
 
     # What may happen next.
 
