@@ -69,5 +69,5 @@ class _SqlStorage:
     def upgrade(self) -> None:
         schema.upgrade(self.backend.database)
 
-    def validate(self) -> None:
-        schema.validate(self.backend.database)
+    def validate(self) -> str:
+        return schema.validate(self.backend.database)

@@ -54,8 +54,8 @@ def revision(database: Database) -> str | None:
     return database.run(_found, writing=False)
 
 
-def validate(database: Database) -> None:
-    """Check that the database has the schema of this release.
+def validate(database: Database) -> str:
+    """Return the revision of the database's schema, if it is this release's.
 
     :raises IncompatibleSchema: it has none, or another.
     :raises StorageUnavailable: it cannot be reached.
@@ -63,6 +63,7 @@ def validate(database: Database) -> None:
     found = revision(database)
     if found != REVISION:
         raise exceptions.IncompatibleSchema(database.place, found, REVISION)
+    return found
 
 
 def _found(connection: sa.Connection) -> str | None:

@@ -48,11 +48,10 @@ class Version(_Database):
         """Look at the database."""
         with self.connection() as connection:
             try:
-                connection.validate()
+                found = expected = connection.validate()
             except exceptions.IncompatibleSchema as err:
-                self.say(f'found {err.found or "no schema"}, expected {err.expected}')
-            else:
-                self.say('the revision of this release')
+                found, expected = err.found or 'no schema', err.expected
+        self.say(f'found {found}, expected {expected}')
 
 
 class Check(_Database):

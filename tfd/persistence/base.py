@@ -112,9 +112,10 @@ class Connection(Protocol):
     def upgrade(self) -> None:
         """Bring the schema to this release's revision, where the backend has one."""
 
-    def validate(self) -> None:
+    def validate(self) -> str:
         """Check that the backend can be used.
 
+        :returns: the revision of its schema, '' where it has none.
         :raises IncompatibleSchema: the schema is missing, too old or too new.
         :raises StorageUnavailable: it cannot be reached.
         """

@@ -61,7 +61,7 @@ class Storage(Protocol):
     def upgrade(self) -> None:
         """As :meth:`tfd.persistence.base.Connection.upgrade`."""
 
-    def validate(self) -> None:
+    def validate(self) -> str:
         """As :meth:`tfd.persistence.base.Connection.validate`."""
 
 
@@ -85,9 +85,9 @@ class LogbookConnection:
         """Bring the schema to this release's revision."""
         self._storage.upgrade()
 
-    def validate(self) -> None:
-        """Check that the backend can be used."""
-        self._storage.validate()
+    def validate(self) -> str:
+        """Check that the backend can be used; return the revision of its schema."""
+        return self._storage.validate()
 
     def clear_all(self) -> None:
         """Remove every logbook, flow and atom that no job owns."""

@@ -218,8 +218,9 @@ class _MemoryStorage:
     def upgrade(self) -> None:
         """Do nothing: there is no schema."""
 
-    def validate(self) -> None:
+    def validate(self) -> str:
         """Do nothing: memory can always be used."""
+        return ''
 
 
 class _MemoryRows:

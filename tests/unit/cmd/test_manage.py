@@ -23,7 +23,11 @@ class ManageTest(CommandTestCase):
     def test_version_says_what_is_there_and_what_is_expected(self) -> None:
         ended = self.call(manage.main, 'db', 'version')
         self.assertEqual(exits.Exit.DONE, ended.status)
-        self.assertIn('found no schema, expected ', ended.out)
+        self.assertEqual('found no schema, expected 0001\n', ended.out)
+
+    def test_version_of_a_database_that_is_up_to_date(self) -> None:
+        self.call(manage.main, 'db', 'sync')
+        self.assertEqual('found 0001, expected 0001\n', self.call(manage.main, 'db', 'version').out)
 
 
 class StatusTest(CommandTestCase):
