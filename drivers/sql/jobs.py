@@ -124,6 +124,15 @@ class SqlJobStore:
         """Return a job."""
         return self._job(self._database.run(lambda connection: _existing(connection, job_id), writing=False))
 
+    def find(self, token: str) -> record.Job:
+        """Return the job that was posted with this token."""
+        jobs = tables.jobs
+        query = sa.select(jobs).where(jobs.c.token == token)
+        row = self._database.run(lambda connection: connection.execute(query).one_or_none(), writing=False)
+        if row is None:
+            raise exceptions.NotFound(f'no job with token {token!r} is stored')
+        return self._job(row)
+
     def list(self, query: record.JobQuery) -> _Jobs:
         """Return a page of jobs, newest first."""
         def read(connection: sa.Connection) -> _Rows:

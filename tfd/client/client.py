@@ -125,6 +125,14 @@ class Client:
         """
         return self._board().get(_job_id(job_id))
 
+    def find(self, token: str) -> record.Job:
+        """Return the job that was posted with this token, by whatever process.
+
+        :raises NotFound: no such job: post it.
+        :raises StorageUnavailable: the database cannot be reached.
+        """
+        return self._board().find(token)
+
     def list(self, states: Sequence[str] = (), limit: int = 100, before: str | None = None,
              owner: str | None = None) -> Sequence[record.Job]:
         """Return jobs, newest first.

@@ -72,12 +72,14 @@ class ShowJob(_OneJob):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's arguments."""
         parser = super().get_parser(prog_name)
-        parser.add_argument('job', help='The id of the job.')
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument('job', nargs='?', help='The id of the job.')
+        which.add_argument('--token', help='The token that it was posted with, instead of its id.')
         return parser
 
     def find(self, client: Client, args: argparse.Namespace) -> record.Job:
         """Get the job."""
-        return client.get(args.job)
+        return client.get(args.job) if args.token is None else client.find(args.token)
 
 
 class WaitJob(_OneJob):

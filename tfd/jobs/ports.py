@@ -56,6 +56,12 @@ class JobStore(Protocol):
         :raises NotFound: no such job.
         """
 
+    def find(self, token: str) -> record.Job:
+        """Return the job that was posted with this token.
+
+        :raises NotFound: no such job.
+        """
+
     def list(self, query: record.JobQuery) -> Jobs:
         """Return a page of jobs, newest first."""
 

@@ -56,6 +56,13 @@ class PostingBoard:
         """
         return self._store.get(job_id)
 
+    def find(self, token: str) -> record.Job:
+        """Return the job that was posted with this token.
+
+        :raises NotFound: no such job.
+        """
+        return self._store.find(token)
+
     def list(self, query: record.JobQuery) -> list[record.Job]:
         """Return a page of jobs, newest first."""
         return self._store.list(query)

@@ -74,6 +74,14 @@ class FakeJobStore:
         with self._lock:
             return self._existing(job_id)
 
+    def find(self, token: str) -> record.Job:
+        """Return the job that was posted with this token."""
+        with self._lock:
+            for job in self._jobs.values():
+                if job.token == token:
+                    return job
+        raise exceptions.NotFound(f'no job with token {token!r} is stored')
+
     def list(self, query: record.JobQuery) -> _Jobs:
         """Return a page of jobs, newest first."""
         with self._lock:

@@ -144,6 +144,12 @@ class JobStoreContract(_Base):
     def test_no_such_job(self) -> None:
         self.assertRaises(exceptions.NotFound, self.store.get, str(uuid.uuid4()))
 
+    def test_a_job_is_found_by_its_token(self) -> None:
+        jobs = self.store.post([self.new(token='one', store={'a': 1}), self.new(token='One')])
+        self.assertEqual(jobs, [self.store.find('one'), self.store.find('One')])
+        for token in ('two', 'one ', '', jobs[0].id):
+            self.assertRaises(exceptions.NotFound, self.store.find, token)
+
     def test_another_store_of_the_place_sees_the_job(self) -> None:
         if not self.shared:
             self.skipTest('this store is alone')

@@ -220,6 +220,11 @@ class ReadTest(_ClientTestCase):
     def test_what_is_no_id(self) -> None:
         self.assertRaises(exceptions.NotFound, self.client.get, 'nope')
 
+    def test_finds_by_token(self) -> None:
+        job = self.client.post('flow', token='mine', store={'a': 1})
+        self.assertEqual(job, self.client.find('mine'))
+        self.assertRaises(exceptions.NotFound, self.client.find, job.id)
+
     def test_lists_newest_first_page_by_page(self) -> None:
         jobs = [self.client.post('flow') for _ in range(3)]
         page = self.client.list(limit=2)

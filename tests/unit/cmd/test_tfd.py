@@ -64,6 +64,15 @@ class JobTest(CommandTestCase):
         job = self._post()
         self.assertEqual(job, self._tfd('job', 'show', job['id'], '-f', 'json').json())
 
+    def test_show_by_token(self) -> None:
+        job = self._post('--token', 'mine')
+        self.assertEqual(job, self._tfd('job', 'show', '--token', 'mine', '-f', 'json').json())
+        self.assertEqual(exits.Exit.NOT_FOUND, self._tfd('job', 'show', '--token', 'yours').status)
+
+    def test_show_needs_an_id_or_a_token(self) -> None:
+        for words in ((), ('an-id', '--token', 'mine')):
+            self.assertEqual(exits.Exit.USAGE, self._tfd('job', 'show', *words).status)
+
     def test_show_an_unknown_job(self) -> None:
         ended = self._tfd('job', 'show', '0' * 32)
         self.assertEqual(exits.Exit.NOT_FOUND, ended.status)

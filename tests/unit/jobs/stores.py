@@ -83,6 +83,13 @@ class FaultyStore:
             raise exceptions.NotFound(f'no job {job_id!r}')
         return self.jobs[job_id]
 
+    def find(self, token: str) -> record.Job:
+        self._call('find')
+        for job in self.jobs.values():
+            if job.token == token:
+                return job
+        raise exceptions.NotFound(f'no job with token {token!r}')
+
     def list(self, query: record.JobQuery) -> list[record.Job]:
         self._call('list')
         wanted = [job for job in self.jobs.values() if not query.states
