@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Called by tools/conformance, which makes the environment and explains the options."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import pathlib
+import sys
+
+from tests.conformance import exclusions, report, running
+
+_DATA = pathlib.Path(__file__).with_name('exclusions.toml')
+#: Of the expected tests, how many must pass.
+_BAR = 0.99
+
+
+def main() -> int:
+    """Run the tests, print what came of them, and judge."""
+    options = _options()
+    settings = exclusions.read(_DATA)
+    wheel = running.Wheel(options.wheel, settings.helpers, settings.stand_ins, options.seconds)
+    tests = running.census(wheel, options.census, options.jobs)
+    expected, excluded = exclusions.sort_out(
+        [name for names in tests.values() for name in names], settings.exclusions)
+    if options.only:
+        expected = [name for name in expected if fnmatch.fnmatchcase(name, options.only)]
+    chosen = set(expected)
+    orders = {module: [name for name in names if name in chosen] for module, names in tests.items()}
+    outcomes, answered = running.run(wheel, {module: names for module, names in orders.items() if names}, options.jobs)
+    if options.json:
+        print(json.dumps({name: [outcome.kind, outcome.text] for name, outcome in outcomes.items()}, indent=1))
+    else:
+        print(report.as_text(tests, outcomes, excluded, settings.kinds, answered, options.failures))
+    passed = sum(outcome.kind == 'passed' for outcome in outcomes.values())
+    return 0 if outcomes and passed >= _BAR * len(outcomes) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='tools/conformance')
+    parser.add_argument('--wheel', type=pathlib.Path, required=True, help="the folder of the wheel's package")
+    parser.add_argument('--census', type=pathlib.Path, required=True, help='where the list of its tests is kept')
+    parser.add_argument('--only', default='')
+    parser.add_argument('--jobs', type=int, default=2)
+    parser.add_argument('--seconds', type=float, default=20.0)
+    parser.add_argument('--failures', action='count', default=0)
+    parser.add_argument('--json', action='store_true')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
