@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL of the owner, inside every step and around every transaction: a peer ends the job right."""
+"""SIGKILL of the owner on the embedded board, inside every step and around every transaction.
+
+On ZooKeeper and the database servers see :mod:`tests.functional.matrix`.
+"""
 
 from __future__ import annotations
 
@@ -91,14 +94,3 @@ def _commits(first: int, last: int) -> list[str]:
     return [f'{when}-commit:{number}'
             for number, when in itertools.product(range(first, last + 1), ('before', 'after'))]
 
-
-class MariadbKillMatrix(KillMatrix):
-
-    database = 'mariadb'
-    coordinator = 'zookeeper'
-
-
-class PostgresqlKillMatrix(KillMatrix):
-
-    database = 'postgresql'
-    coordinator = 'zookeeper'

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An owner that stood still past its session, and wakes up when a peer has its job."""
+"""An owner on the embedded board that stood still past its session, and wakes up when a peer has its job.
+
+On ZooKeeper and the database servers see :mod:`tests.functional.zombies`.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,6 @@ from tfd import states
 from tfd.jobs import record
 
 _SECONDS = 30.0
-#: How much longer than a session a takeover may take: a tick of the tests' ZooKeeper, and a second.
-_TAKEOVER = 0.5 + 1.0
 
 
 class Zombie(testtools.TestCase):
@@ -76,34 +77,6 @@ class Zombie(testtools.TestCase):
         self.assertEqual({states.SUCCESS}, {self.fleet.wait(job).outcome for job in jobs})
         self.host.terminate()
         self.assertEqual(0, self.host.wait())
-
-
-class MariadbZombie(Zombie):
-
-    database = 'mariadb'
-    coordinator = 'zookeeper'
-
-    def test_between_the_guard_and_the_commit(self) -> None:
-        """The stopped transaction has locked the job's row: the database ends it, or the peer does."""
-        self._stop('before-commit:4')
-        self._succeeded(again=[2] if self._repeated() else [])
-
-    def test_after_a_commit(self) -> None:
-        self._stop('after-commit:4')
-        self._succeeded(again=[])
-
-    def test_is_taken_over_in_time(self) -> None:
-        self._stop('execute:3')
-        self.assertLess(self.takeover, self.session + _TAKEOVER)
-
-    def _repeated(self) -> bool:
-        """Return whether the result of the step before was lost with the transaction that had it."""
-        return [line[3] for line in self.fleet.lines(self.job)].count('2') > 1
-
-
-class PostgresqlZombie(MariadbZombie):
-
-    database = 'postgresql'
 
 
 def _wake(pid: int) -> None:
