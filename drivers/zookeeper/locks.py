@@ -117,9 +117,20 @@ class Locks:
             found = self._read(name, budget)
             if self._is_mine(found) and self._adopt(name):
                 return
-            if found is not None:
+            if found is not None and not self._cleared(name, found[1], budget):
                 raise exceptions.LockHeld(name, _owner(found[0]))
-            # It went away in between: try again.
+            # It went away: try again.
+
+    def _cleared(self, name: str, stat: Any, budget: Budget) -> bool:
+        """Remove a node that no session stands behind: it is no lock, and would keep its job from ever running."""
+        if stat.ephemeralOwner:
+            return False
+        LOG.warning('%s is no lock, but a node that would stay for ever: removing it', self._paths.lock(name))
+        transaction = self._client.transaction()
+        transaction.check(self._member(), -1)
+        transaction.delete(self._paths.lock(name), stat.version)
+        failure = self._commit(transaction, budget, f'remove node {name!r}')
+        return failure is None or isinstance(failure, requests.Gone)
 
     def _ask_create(self, name: str, budget: Budget) -> Exception | None:
         transaction = self._client.transaction()

@@ -426,7 +426,19 @@ class VandalTest(_ZookeeperTest):
 
     def test_garbage_in_a_lock_is_somebody_elses(self) -> None:
         coordinator = self.joined()
+        self.kazoo().create(f'{self.root}/locks/job', b'\xff\x00', ephemeral=True)
+        self.assertRaises(
+            exceptions.LockHeld, coordinator.acquire, coordinator.session(), 'job')
+
+    def test_node_that_no_session_stands_behind_is_removed(self) -> None:
+        coordinator = self.joined()
         self.kazoo().create(f'{self.root}/locks/job', b'\xff\x00')
+        coordinator.acquire(coordinator.session(), 'job')
+        self.assertEqual(coordinator.session().incarnation, coordinator.holder('job'))
+
+    def test_node_with_nodes_below_it_is_left_alone(self) -> None:
+        coordinator = self.joined()
+        self.kazoo().create(f'{self.root}/locks/job/below', makepath=True)
         self.assertRaises(
             exceptions.LockHeld, coordinator.acquire, coordinator.session(), 'job')
 
