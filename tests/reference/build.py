@@ -45,16 +45,25 @@ def modules_of(package: str) -> SimpleNamespace:
         linear=load('patterns.linear_flow'), unordered=load('patterns.unordered_flow'))
 
 
-def build(spec: Spec, modules: SimpleNamespace, trace: list[Any], script: Script) -> Any:
-    """Return the spec's flow; `trace` gains a `Call` for each call made while it runs."""
-    return _Builder(modules, trace, script).flow(spec.flow)
+def build(
+    spec: Spec, modules: SimpleNamespace, trace: list[Any], script: Script, phantoms: bool = True
+) -> Any:
+    """Return the spec's flow; `trace` gains a `Call` for each call made while it runs.
+
+    Without `phantoms` every revert counts as one: for a package that reverts an atom only where it
+    may have begun, perhaps in a process that died.
+    """
+    return _Builder(modules, trace, script, phantoms).flow(spec.flow)
 
 
 class _Builder:
-    def __init__(self, modules: SimpleNamespace, trace: list[Any], script: Script) -> None:
+    def __init__(
+        self, modules: SimpleNamespace, trace: list[Any], script: Script, phantoms: bool
+    ) -> None:
         self.modules = modules
         self.trace = trace
         self.script = script
+        self.phantoms = phantoms
         self.task_class = _task_class(modules)
         self.retry_class = _retry_class(modules)
 
@@ -100,7 +109,7 @@ class _Builder:
         return outcome
 
     def revert(self, atom: Any, given: Any) -> None:
-        if not atom.executed:
+        if self.phantoms and not atom.executed:
             self.trace.append(Call('revert', atom.name, given, True, '', phantom=True))
             return
         atom.executed = False
