@@ -64,6 +64,7 @@ class _Build:
         # Joins that stand for a flow without atoms.
         self.hollow: set[int] = set()
         self.symbols = symbols.Symbols()
+        self.priorities: dict[int, int] = {}
         self.unprovided: list[tuple[int, str, str]] = []
         self.execute_arguments: list[tuple[model.Argument, ...]] = []
         self.revert_arguments: list[tuple[model.Argument, ...]] = []
@@ -80,6 +81,8 @@ class _Build:
 
     def add_atom(self, atom: Any, kind: int, scope: int, flow: int, item: int) -> int:
         node = self.add_node(atom, kind, scope, flow, item)
+        if atom.priority:
+            self.priorities[node] = atom.priority
         if self.by_name.setdefault(atom.name, node) != node:
             self.duplicates[atom.name] = None
         execute, revert = self.symbols.arguments(atom)
@@ -114,7 +117,7 @@ class _Build:
             scope_of=self.scope_of, scopes=[model.Scope(*scope) for scope in self.scopes],
             flow_of=self.flow_of, flows=self.flows, item_of=self.item_of, gates=self._gates(),
             execute_arguments=self.execute_arguments, revert_arguments=self.revert_arguments,
-            visibility=self.symbols.visibility, by_name=self.by_name, unprovided=self.unprovided)
+            visibility=self.symbols.visibility, by_name=self.by_name, unprovided=self.unprovided, priorities=self.priorities)
 
 
     def _gates(self) -> dict[int, model.Gate]:

@@ -119,6 +119,7 @@ class Plan:
     :ivar flow_of: the flow that the node stands in directly, an index into ``flows``; for a retry the flow that it
         controls.
     :ivar gates: deciders by target node.
+    :ivar priorities: of the atoms that have one other than 0.
     :ivar unprovided: ``(node, method, symbol)`` of what an atom needs and nothing that it can see provides.
     :ivar execute_arguments, revert_arguments: an empty tuple where nothing is to be looked up.
     """
@@ -139,6 +140,7 @@ class Plan:
     visibility: Visibility
     by_name: dict[str, int]
     unprovided: Sequence[tuple[int, str, str]]
+    priorities: Mapping[int, int]
 
     def __len__(self) -> int:
         return len(self.kinds)

@@ -329,6 +329,9 @@ class Scheduler:
         down, scope_of, queued = self.judge.down, self.plan.scope_of, self.queued
         ready = self._next
         self._next = []
+        priorities = self.plan.priorities
+        if priorities and len(ready) > 1:
+            ready.sort(key=lambda entry: -priorities.get(entry if entry >= 0 else ~entry, 0))
         for entry in ready:
             if entry >= 0:
                 if down[scope_of[entry]]:

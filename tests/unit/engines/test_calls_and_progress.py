@@ -9,7 +9,7 @@ from typing import Any
 import testtools
 
 from tfd import engines, exceptions, task
-from tfd.patterns import linear_flow
+from tfd.patterns import linear_flow, unordered_flow
 from tfd.persistence import memory, models
 
 
@@ -141,3 +141,24 @@ class ExecutorTest(testtools.TestCase):
         with futures.ThreadPoolExecutor(1) as pool:
             engines.run(linear_flow.Flow('f').add(Plain('a')), engine='parallel', executor=pool)
             self.assertEqual(1, pool.submit(int, '1').result())
+
+
+class PriorityTest(testtools.TestCase):
+
+    def test_a_wave_begins_with_its_highest_priority(self) -> None:
+        calls: list[str] = []
+
+        class Named(task.Task):
+            def execute(self) -> None:
+                calls.append(self.name)
+                if self.name == 'c':
+                    raise ValueError('c')
+
+            def revert(self, **kwargs: Any) -> None:
+                calls.append(f'-{self.name}')
+
+        tasks = [Named(name) for name in 'abcd']
+        for one, priority in zip(tasks, (0, -1, 5, 7), strict=True):
+            one.priority = priority
+        self.assertRaises(ValueError, engines.run, unordered_flow.Flow('f').add(*tasks))
+        self.assertEqual(['d', 'c', 'a', 'b', '-d', '-c', '-a', '-b'], calls)
