@@ -40,6 +40,7 @@ __all__ = [
     'StorageFailure',
     'StorageUnavailable',
     'TaskFlowException',
+    'TooLarge',
     'UnclaimableJob',
     'UnknownFlow',
     'UnknownPlugin',
@@ -256,6 +257,20 @@ class NotStorable(StorageFailure):
         self.what = what
         self.path = path
         self.type_name = type_name
+
+
+class TooLarge(NotStorable):
+    """A value has a stored form that is larger than storage takes.
+
+    :ivar size: bytes of the stored form, as they are counted against the limit.
+    :ivar limit: bytes that storage takes.
+    """
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(what, '$', f'value of {size} bytes')
+        self.args = (f'{what} cannot be stored: it has {size} bytes, expected at most {limit}',)
+        self.size = size
+        self.limit = limit
 
 
 class StorageUnavailable(TaskFlowException):

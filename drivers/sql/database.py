@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from tfd import exceptions
 from tfd_drivers.sql import dialects, errors, filelock
 from tfd_drivers.sql.settings import Settings
+from tfd_drivers.sql.sizes import Sizes
 from tfd_drivers.sql.statements import Statements
 
 __all__ = ['REVISION', 'Database']
@@ -39,6 +40,7 @@ class Database:
         self.settings = settings
         self.statements = Statements()
         self.dialect = dialects.dialect_of(settings)
+        self.sizes = Sizes(settings.max_value_bytes, self.dialect.ESCAPED)
         self._pid = os.getpid()
         self._closed = False
         url = settings.url
@@ -61,10 +63,14 @@ class Database:
         engine = sa.create_engine(
             settings.url, connect_args=self.dialect.connect_args(), hide_parameters=True, pool_reset_on_return=None,
             **options)
-        sa.event.listen(engine, 'connect', lambda connection, _record: self.dialect.set_up(connection))
+        sa.event.listen(engine, 'connect', lambda connection, _record: self._set_up(connection))
         if self._sqlite:
             sa.event.listen(engine, 'begin', _begin_sqlite)
         return engine
+
+    def _set_up(self, connection: Any) -> None:
+        self.dialect.set_up(connection)
+        self.sizes.learn(self.dialect.request_limit(connection))
 
     @property
     def place(self) -> str:

@@ -14,6 +14,7 @@ server, after which the same ids belong to somebody else.
 from __future__ import annotations
 
 import math
+import sqlite3
 import uuid
 from typing import Any
 
@@ -26,6 +27,9 @@ __all__ = ['Dialect', 'dialect_of']
 
 class Dialect:
     """What is the same for all, and SQLite's share of it is all there is."""
+
+    #: Characters that its client doubles on their way to the server.
+    ESCAPED: tuple[str, ...] = ()
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -42,6 +46,10 @@ class Dialect:
 
     def set_up(self, connection: Any) -> None:
         """Prepare a new connection of the client library; it is not in a transaction afterwards."""
+
+    def request_limit(self, connection: Any) -> int:
+        """Return how many bytes a request, or a row, can have, by a connection of the client library."""
+        raise NotImplementedError
 
     def end_connections(self, connection: sa.Connection, named: str) -> int:
         """End the connections of the process that named its own so; return how many."""
@@ -62,8 +70,15 @@ class _Sqlite(Dialect):
         for pragma in ('journal_mode = WAL', 'synchronous = FULL'):
             connection.execute(f'PRAGMA {pragma}').close()
 
+    def request_limit(self, connection: Any) -> int:
+        limit: int = connection.getlimit(sqlite3.SQLITE_LIMIT_LENGTH)
+        return limit
+
 
 class _MySQL(Dialect):
+
+    # PyMySQL puts values into the statement's text.
+    ESCAPED = ('"', "'", '\\')
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -87,6 +102,14 @@ class _MySQL(Dialect):
                 if cursor.fetchone()[0] == 1:
                     break
         connection.rollback()
+
+    def request_limit(self, connection: Any) -> int:
+        # As it was when this connection was made, which is what counts for it.
+        with connection.cursor() as cursor:
+            cursor.execute('SELECT @@SESSION.max_allowed_packet')
+            limit = int(cursor.fetchone()[0])
+        connection.rollback()
+        return limit
 
     def _statements(self, mariadb: bool) -> list[str]:
         settings = self._settings
@@ -150,6 +173,10 @@ class _PostgreSQL(Dialect):
             'keepalives_idle': max(1, math.ceil(settings.statement_timeout / 3)),
             'keepalives_interval': max(1, math.ceil(settings.statement_timeout / 6)), 'keepalives_count': 3,
         }
+
+    def request_limit(self, connection: Any) -> int:
+        # The most memory that the server allocates for anything, and so the longest text and message.
+        return 2 ** 30 - 1
 
     def end_connections(self, connection: sa.Connection, named: str) -> int:
         ended = connection.execute(

@@ -46,6 +46,7 @@ _MYSQL = {
     1927: Verdict.RECONNECT, 4031: Verdict.RECONNECT, 2006: Verdict.RECONNECT, 2013: Verdict.RECONNECT,
     2014: Verdict.RECONNECT,
     2003: Verdict.UNAVAILABLE, 2002: Verdict.UNAVAILABLE, 1158: Verdict.RECONNECT, 1159: Verdict.RECONNECT,
+    1153: Verdict.REFUSED,  # larger than max_allowed_packet
     1146: Verdict.SCHEMA, 1054: Verdict.SCHEMA,
     1062: Verdict.DUPLICATE,
 }

@@ -69,7 +69,7 @@ class SqlJobStore:
     def __init__(self, database: Database, wall: Callable[[], float] = time.time) -> None:
         self._database = database
         self._wall = wall
-        self._codec = codecs.JsonCodec()
+        self._codec = codecs.JsonCodec(database.sizes.excess)
 
     # -- posting and reading -------------------------------------------------------------------------
 
@@ -95,6 +95,8 @@ class SqlJobStore:
     def _post(self, connection: sa.Connection, rows: Mapping[str, dict[str, Any]]) -> dict[str, record.Job]:
         # In the order of their tokens: two posters of the same jobs wait for each other and do not deadlock.
         tokens = sorted(rows)
+        for row in rows.values():
+            self._database.sizes.check_row(f'store of job {row["name"]!r}', row.values())
         self._database.statements.get(
             connection, 'post', lambda dialect: upsert(dialect, tables.jobs, (), ()),
         ).run(connection, [rows[token] for token in tokens])

@@ -30,7 +30,7 @@ class SqlJournal:
     def __init__(self, database: Database, wall: Callable[[], float] = time.time) -> None:
         self._database = database
         self._wall = wall
-        self._codec = codecs.JsonCodec()
+        self._codec = codecs.JsonCodec(database.sizes.excess)
 
     @property
     def codec(self) -> codecs.JsonCodec:
@@ -52,6 +52,10 @@ class SqlJournal:
         self, connection: sa.Connection, flow: record.FlowRecord, atoms: Sequence[record.AtomRecord],
         fence: record.Fence | None,
     ) -> None:
+        sizes = self._database.sizes
+        sizes.check_row(f'record of flow {flow.name!r}', (flow.meta,))
+        for atom in atoms:
+            sizes.check_row(f'record of atom {atom.name!r}', (getattr(atom, name) for name in _ATOM_VALUES))
         if fence is not None:
             guard(self._database, connection, fence, progress=False)
         if flow.book is not None:
@@ -77,6 +81,8 @@ class SqlJournal:
 
     def _append(self, connection: sa.Connection, entry: record.Entry) -> None:
         fence, settlement = entry.fence, entry.settlement
+        for change in entry.changes:
+            self._database.sizes.check_row(f'record of atom {change.number} of flow {entry.flow}', change.values)
         if fence is not None:
             if settlement is None:
                 guard(self._database, connection, fence, entry.progresses)
@@ -163,6 +169,7 @@ class SqlJournal:
         return self._database.statements.get(connection, key, lambda _dialect: statement).select(connection, row).all()
 
 
+_ATOM_VALUES = tuple(field.name for field in fields(record.AtomRecord) if field.name in record.VALUES)
 _ATOM_FIELDS = tuple(field.name for field in fields(record.AtomRecord))
 
 

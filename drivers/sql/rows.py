@@ -61,6 +61,8 @@ class SqlRows:
     def _put(self, table: sa.Table, keys: tuple[str, ...], records: Sequence[Any]) -> None:
         for row in records:
             tables.check_lengths(table, row)
+            self._database.sizes.check_row(
+                f'row of {row.name!r} in {table.name}', (getattr(row, name, None) for name in record.VALUES))
         if not records:
             return
         names = [field.name for field in fields(records[0])]

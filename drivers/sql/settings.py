@@ -39,6 +39,8 @@ class Settings:
         by the server, so that a stopped owner's locks are gone before its successor is due.
     :ivar lock_timeout: how long a statement may wait for a lock of another transaction.
     :ivar write_timeout: how long to wait for the other writers of an SQLite database.
+    :ivar max_value_bytes: how large the stored form of one value may be: a result, a history, the inputs of a job. The
+        server's own limit counts where it is less: half of MariaDB's ``max_allowed_packet``, or nearly.
     """
 
     url: sa.URL
@@ -50,6 +52,7 @@ class Settings:
     session_timeout: float = 10.0
     lock_timeout: float = 1.0
     write_timeout: float = 10.0
+    max_value_bytes: int = 8 * 1024 * 1024
 
     @property
     def idle_timeout(self) -> float:

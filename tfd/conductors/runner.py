@@ -203,7 +203,11 @@ class JobRun:
                 raise broken
             LOG.error('%s: the engine stopped without settling the job', self._ids(),
                       exc_info=broken)
-            return self._give_back(f'the engine stopped: {_reason(broken)}')
+            reason = f'the engine stopped: {_reason(broken)}'
+            if isinstance(broken, exceptions.NotStorable):
+                # It would come to the same point, and no further, anywhere.
+                return self._park(reason)
+            return self._give_back(reason)
         self._tell()
         return Verdict.SETTLED
 

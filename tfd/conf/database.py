@@ -27,4 +27,10 @@ OPTS = [
     cfg.FloatOpt(
         'connect_timeout', default=5.0, min=1.0,
         help='Seconds to wait for a new connection to be answered.'),
+    cfg.IntOpt(
+        'max_value_bytes', default=8 * 1024 * 1024, min=1024, max=2 ** 29,
+        help='How many bytes the stored form of one value may have: the result of a task, the '
+             'inputs of a job. A task whose result is larger fails. Where the server takes less, '
+             'that counts: on MariaDB and MySQL a value can have half of max_allowed_packet, less '
+             '64 KiB, in which a quote or a backslash counts for two.'),
 ]

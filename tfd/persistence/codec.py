@@ -7,10 +7,11 @@ that key, or keys that are not strings, is stored that way too (kind ``dict``), 
 extension.
 
 What comes back equals what went in, with these exceptions: an exception comes back as the
-:class:`~tfd.types.failure.Failure` that describes it, a failure without the exception object, and an instance of a
-subclass of a builtin (a ``namedtuple``, an ``OrderedDict``, a translated message) as that builtin. Nothing is ever
-pickled, and reading calls no constructor but those of the types listed here: classes are named by import path, and
-only dataclasses and enumerations are looked up.
+:class:`~tfd.types.failure.Failure` that describes it, a failure without the exception object (and with its texts cut,
+its arguments left out, where it would be too large to be stored), and an instance of a subclass of a builtin (a
+``namedtuple``, an ``OrderedDict``, a translated message) as that builtin. Nothing is ever pickled, and reading calls
+no constructor but those of the types listed here: classes are named by import path, and only dataclasses and
+enumerations are looked up.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ _MARK = f'"{_TAG}"'
 #: Exact types that JSON keeps as they are, and that contain nothing.
 _SCALARS = frozenset((type(None), bool, int, float, str))
 _KEYS = frozenset((str,))
+#: How a failure shows in the text of any value that has one.
+_FAILURE = f'{{{_MARK}:["failure",'
+#: What is kept of each text of a failure that is too large, in characters.
+_CUT = 1000
 #: Above this many bits Python refuses to print an integer in decimal (see sys.set_int_max_str_digits).
 _INT_BITS = 14_000
 
@@ -88,16 +93,36 @@ def _printed(value: Any) -> str:
 
 
 class JsonCodec:
-    """Stores values as JSON text with typed extensions; see the module's description. It has no state."""
+    """Stores values as JSON text with typed extensions; see the module's description.
 
-    __slots__ = ()
+    :param excess: returns size and limit, in bytes, of a text that is too large to be stored, None for any other.
+    """
+
+    __slots__ = ('_excess',)
+
+    def __init__(self, excess: Callable[[str], tuple[int, int] | None] | None = None) -> None:
+        self._excess = excess
 
     def encode(self, value: Any, what: str) -> str:
         """Return ``value`` as ASCII text.
 
+        Where that is too large, the failures in it are cut down to their types and the begins of their texts first.
+
         :param what: whose value it is, for the error (``"result of atom 'a'"``).
         :raises NotStorable: some part of the value has no stored form.
+        :raises TooLarge: it has one that is too large to be stored.
         """
+        text = self._written(value, what)
+        if self._excess is None or (found := self._excess(text)) is None:
+            return text
+        if _FAILURE in text:
+            text = _dumps(_cut_failures(_expand(value, None)))
+            found = self._excess(text)
+            if found is None:
+                return text
+        raise exceptions.TooLarge(what, *found)
+
+    def _written(self, value: Any, what: str) -> str:
         try:
             if _is_plain(value):
                 return _dumps(value)
@@ -227,6 +252,33 @@ def _failure_fields(fields: dict[str, Any], path: _Path) -> dict[str, Any]:
     args = [_argument(arg, path) for arg in fields.get('exc_args') or ()]
     causes = [_failure_fields(cause, path) for cause in fields.get('causes') or ()]
     return {**fields, 'exc_args': args, 'causes': causes, 'exc_type_names': list(fields['exc_type_names'])}
+
+
+def _cut_failures(written: Any) -> Any:
+    """Shorten, in place, the failures in what JSON is to be written for a value; return it."""
+    members: Iterable[Any] = ()
+    if type(written) is list:
+        members = written
+    elif type(written) is dict:
+        parts = written.get(_TAG)
+        if type(parts) is list and parts[0] == 'failure':
+            _cut_failure(parts[1])
+        else:
+            members = written.values()
+    for member in members:
+        _cut_failures(member)
+    return written
+
+
+def _cut_failure(fields: dict[str, Any]) -> None:
+    """Keep the begin of a failure's text, the end of its traceback, and no arguments."""
+    if len(fields['exception_str']) > _CUT:
+        fields['exception_str'] = fields['exception_str'][:_CUT] + '…'
+    if len(fields['traceback_str']) > _CUT:
+        fields['traceback_str'] = '…' + fields['traceback_str'][-_CUT:]
+    fields['exc_args'] = []
+    for cause in fields['causes']:
+        _cut_failure(cause)
 
 
 def _argument(arg: Any, path: _Path) -> Any:

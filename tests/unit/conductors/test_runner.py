@@ -124,6 +124,11 @@ class BadJobTest(_RunTestCase):
         self._run(Verdict.SETTLED, {'compile': raising(exceptions.Duplicate('twice'))})
         self._parked('Duplicate: twice')
 
+    def test_a_step_that_cannot_be_stored_parks(self) -> None:
+        self._run(Verdict.SETTLED, {'settle': raising(
+            exceptions.TooLarge("history of retry 'r'", 9, 8))})
+        self._parked("the engine stopped: TooLarge: history of retry 'r' cannot be stored")
+
     def test_poison_parks_without_being_loaded(self) -> None:
         self._run(Verdict.SETTLED, attempts=3)
         self._parked('claimed 3 times in a row without recording anything new')

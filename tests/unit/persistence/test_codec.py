@@ -219,6 +219,46 @@ _VALUES = st.recursive(
     max_leaves=20)
 
 
+class LargeValueTest(testtools.TestCase):
+    """A codec that was told what is too large."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.codec = codec.JsonCodec(lambda text: (len(text), 9000) if len(text) > 9000 else None)
+
+    def test_is_refused_by_name_and_size(self) -> None:
+        error = self.assertRaises(exceptions.TooLarge, self.codec.encode, 'x' * 9000, "result of atom 'a'")
+        self.assertEqual(("result of atom 'a'", 9002, 9000), (error.what, error.size, error.limit))
+        self.assertEqual("result of atom 'a' cannot be stored: it has 9002 bytes, expected at most 9000", str(error))
+        self.assertEqual(9000, len(self.codec.encode('x' * 8998, 'v')))
+
+    def test_in_a_typed_form_too(self) -> None:
+        self.assertRaises(exceptions.TooLarge, self.codec.encode, (b'x' * 9000,), 'v')
+
+    def test_failures_are_cut_first(self) -> None:
+        text = 'begin' + 'x' * 9000
+        try:
+            try:
+                raise KeyError(text)
+            except KeyError as err:
+                raise ValueError(text, 3) from err
+        except ValueError:
+            failure = Failure()
+        history = [(1, {'a': failure}), (2, {})]
+        found = self.codec.decode(self.codec.encode(history, 'v'))
+        self.assertEqual([1, 2], [value for value, _ in found])
+        cut = found[0][1]['a']
+        self.assertEqual((ValueError, KeyError), (cut.check(ValueError), cut.causes[0].check(KeyError)))
+        self.assertEqual("('begin", cut.exception_str[:7])
+        self.assertEqual((), tuple(cut.exception_args))
+        self.assertEqual(failure.traceback_str[-900:], cut.traceback_str[-900:])
+
+    def test_what_looks_like_a_failure_stays_as_it_is(self) -> None:
+        value = [{'$': ['failure', {'exception_str': 'x' * 2000}]}]
+        self.assertEqual(value, self.codec.decode(self.codec.encode(value, 'v')))
+        self.assertRaises(exceptions.TooLarge, self.codec.encode, [*value, {}, *value * 4], 'v')
+
+
 class CodecPropertyTest(testtools.TestCase):
 
     @settings(max_examples=300, deadline=None)
