@@ -7,6 +7,7 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
+from oslo_config import cfg
 from oslo_log import log
 
 from tfd import exceptions
@@ -25,12 +26,25 @@ _QUIET = ('tfd_drivers.zookeeper.client.kazoo=WARNING', 'stevedore=WARNING', 'sq
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; return the status to end with, see :mod:`tfd.cmd.exits`."""
     try:
+        # Before anything is read: values are kept.
+        log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *_QUIET])
         conf = load.load(
             sys.argv[1:] if argv is None else argv, prog=_PROGRAM, description=_ABOUT,
             version=importlib.metadata.version('tfd'))
-        log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *_QUIET])
-        log.setup(conf, 'tfd')
+        _set_up_logging(conf)
         daemon.preflight(conf)
     except exceptions.TaskFlowException as err:
         return exits.report(_PROGRAM, err)
     daemon.run(conf)
+
+
+def _set_up_logging(conf: cfg.ConfigOpts) -> None:
+    """Send log records to where the configuration says.
+
+    :raises BadConfiguration: that cannot be done.
+    """
+    try:
+        log.setup(conf, 'tfd')
+    except (OSError, log.LogConfigError) as err:
+        raise exceptions.BadConfiguration(
+            '[DEFAULT] options of logging', str(err), 'a place and a form for the log') from err

@@ -89,7 +89,8 @@ def make_coordinator(
     try:
         made: ports.Coordinator = driver(options, conductor=conf.host, worker=worker)
     except exceptions.BadConfiguration as err:
-        raise _placed(err, 'coordination') from err
+        section = 'database' if str(err.option).endswith('connection') else 'coordination'
+        raise _placed(err, section) from err
     return made
 
 

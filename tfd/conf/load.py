@@ -70,6 +70,7 @@ def load(
     _parse(conf, args, prog, description, version)
     for _ in _values(conf, args, prog):
         pass
+    _check_others(conf)
     return conf
 
 
@@ -88,8 +89,16 @@ def _parse(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, description: st
         raise BadConfigurationFile(err.config_dir, 'no such directory') from None
     except UnicodeDecodeError as err:
         raise BadConfigurationFile(', '.join(_named(args)) or prog, f'not UTF-8: {err}') from None
+    except OSError as err:
+        raise BadConfigurationFile(str(err.filename or prog), str(err.strerror)) from None
     except cfg.Error as err:
         raise exceptions.BadConfiguration('configuration', str(err), 'readable options') from err
+    except SystemExit as end:
+        # 1: a file has a bad value for an option that the command line has too; it was printed.
+        if end.code != 1:
+            raise
+        raise BadConfigurationFile(
+            ', '.join(_named(args)) or prog, 'has the value that is named above') from None
 
 
 def _named(args: Sequence[str]) -> list[str]:
@@ -111,6 +120,21 @@ def _values(conf: cfg.ConfigOpts, args: Sequence[str], prog: str) -> Iterator[An
                 where = f' in {file[1]}' if file else ''
                 raise exceptions.BadConfiguration(
                     f'[{group.name}] {option.name}{where}', value, _expected(option)) from None
+            except cfg.Error:
+                # What is said of it could have a part of a password in it.
+                raise exceptions.BadConfiguration(
+                    f'[{group.name}] {option.name}', '***' if option.secret else '…',
+                    'each $ to be written $$, or to come before the name of an option') from None
+
+
+def _check_others(conf: cfg.ConfigOpts) -> None:
+    """Read what is not tfd's own, as the options of logging, once too."""
+    for name in conf:
+        try:
+            conf[name]
+        except (ValueError, SystemExit, cfg.Error) as err:
+            raise exceptions.BadConfiguration(
+                f'[DEFAULT] {name}', '…', f'another value: {err}') from None
 
 
 def _raw(args: Sequence[str], prog: str, group: cfg.OptGroup, option: cfg.Opt) -> str | None:

@@ -38,5 +38,10 @@ class RefusalTest(CommandTestCase):
         self.assertEqual(exits.Exit.CONFIGURATION, ended.status)
         self.assertIn('[conductor] workers', ended.err)
 
+    def test_with_a_log_that_cannot_be_written(self) -> None:
+        ended = self.call(conductor.main, '--log-dir', str(self.deployment.file / 'logs'))
+        self.assertEqual(exits.Exit.CONFIGURATION, ended.status)
+        self.assertIn('logging', ended.err)
+
     def test_with_an_unknown_option(self) -> None:
         self.assertEqual(exits.Exit.USAGE, self.call(conductor.main, '--unknown').status)

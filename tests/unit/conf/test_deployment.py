@@ -47,6 +47,12 @@ class DeploymentTest(testtools.TestCase):
             exceptions.BadConfiguration, deployment.make_coordinator, conf, worker='1')
         self.assertEqual('[coordination] hosts', err.option)
 
+    def test_the_database_of_the_leases_is_named_where_it_is_configured(self) -> None:
+        conf = self._conf('[database]\nconnection = oracle://host/name\n')
+        err = self.assertRaises(
+            exceptions.BadConfiguration, deployment.make_coordinator, conf, worker='1')
+        self.assertEqual('[database] connection', err.option)
+
     def test_an_unknown_engine_is_named(self) -> None:
         conf = self._conf('[conductor]\nengine = steam\n')
         err = self.assertRaises(exceptions.BadConfiguration, deployment.check_engine, conf)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import pathlib
 
 import fixtures
@@ -76,3 +77,26 @@ class LoadTest(testtools.TestCase):
 
     def test_host_must_not_hold_a_slash(self) -> None:
         self.assertRaises(exceptions.BadConfiguration, self._load, '[DEFAULT]\nhost = a/b\n')
+
+    def test_a_dollar_that_is_not_doubled(self) -> None:
+        err = self.assertRaises(exceptions.BadConfiguration, self._load,
+                                '[database]\nconnection = mysql://me:pa$sword@host/name\n')
+        self.assertEqual('[database] connection', err.option)
+        self.assertIn('$$', str(err))
+        self.assertNotIn('sword', str(err))
+
+    def test_a_directory_in_place_of_a_file(self) -> None:
+        err = self.assertRaises(
+            load.BadConfigurationFile, load.load, ['--config-file', str(self.dir)])
+        self.assertIn('directory', str(err))
+
+    def test_options_of_logging_are_checked(self) -> None:
+        err = self.assertRaises(
+            exceptions.BadConfiguration, self._load, '[DEFAULT]\nlog_rotation_type = odd\n')
+        self.assertIn('log_rotation_type', str(err))
+
+    def test_options_of_the_command_line_are_checked(self) -> None:
+        self.useFixture(fixtures.MonkeyPatch('sys.stdout', io.StringIO()))
+        err = self.assertRaises(
+            load.BadConfigurationFile, self._load, '[DEFAULT]\ndebug = maybe\n')
+        self.assertEqual(str(self.dir / 'tfd.conf'), err.file)
