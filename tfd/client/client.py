@@ -8,6 +8,8 @@ import dataclasses
 import datetime
 import logging
 import os
+import re
+import reprlib
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +17,7 @@ from typing import Any, Self
 
 from oslo_config import cfg
 
-from tfd import exceptions
+from tfd import exceptions, states
 from tfd.client import doorbell
 from tfd.conf import deployment, load
 from tfd.jobs import factories, posting, record
@@ -29,6 +31,12 @@ _GIVEN = frozenset(('tfd_job_id', 'tfd_epoch'))
 #: What a flow may require beside those: it has it of every engine, unless the poster gives another.
 _KNOWN = _GIVEN | {'tfd_idempotency_key'}
 _NAME = 255
+#: What a name must not have: it could not be stored everywhere, or would forge lines of a log.
+_UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
+#: What a column for a whole number takes on every database.
+_PRIORITIES = range(-2 ** 31, 2 ** 31)
+#: Seconds since 1970 that a calendar has: those of the years 1 to 9999.
+_MOMENTS = (-62135596800.0, 253402300799.0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,6 +163,17 @@ class Client:
         return self._board().wait(
             _job_id(job_id), timeout, self._conf.client.wait_interval)
 
+    def release(self, job_id: str) -> record.Job:
+        """Make a PARKED job claimable again, its attempts forgotten, and return it.
+
+        It goes on from the last step that was recorded.
+
+        :raises InvalidState: it is not parked.
+        :raises NotFound: no such job.
+        :raises StorageUnavailable: it may or may not be released; look at it to find out.
+        """
+        return self._own_parts().release(_job_id(job_id))
+
     @contextlib.contextmanager
     def coordinator(self) -> Iterator[Any]:
         """Give a ``with`` block a :class:`~tfd.jobs.ports.Coordinator` to look at; it is no member.
@@ -169,11 +188,14 @@ class Client:
             made.stop()
 
     def _board(self) -> posting.PostingBoard:
+        return self._own_parts().board
+
+    def _own_parts(self) -> _Parts:
         with self._guard:
             # What a fork brought along belongs to the parent: it is neither used nor closed here.
             if self._parts is None or self._parts.pid != os.getpid():
                 self._parts = _Parts(self._conf)
-            return self._parts.board
+            return self._parts
 
     def _check_flow(self, job: record.NewJob) -> None:
         required = self._requires(job.flow)
@@ -207,8 +229,15 @@ class _Parts:
         self._backend = deployment.make_backend(conf)
         self._doorbell = doorbell.Doorbell(lambda: deployment.make_coordinator(
             conf, worker='client', observer=True, timeout=conf.client.ring_timeout))
-        ring = self._doorbell.ring if conf.client.ring else lambda shard: None
-        self.board = posting.PostingBoard(self._backend.jobs(), ring)
+        self._ring = self._doorbell.ring if conf.client.ring else lambda shard: None
+        self.board = posting.PostingBoard(self._backend.jobs(), self._ring)
+
+    def release(self, job_id: str) -> record.Job:
+        store = self._backend.jobs()
+        store.release(job_id, states.UNCLAIMED)
+        job = store.get(job_id)
+        self._ring(job.shard)
+        return job
 
     def close(self) -> None:
         if self.pid == os.getpid():
@@ -222,35 +251,52 @@ def _new_job(one: Posting) -> record.NewJob:
     for what, text in (('token', one.token), ('name', one.name)):
         if text is not None:
             _check_text(what, text)
+    if not isinstance(one.store, (Mapping, type(None))):
+        raise exceptions.InvalidFormat(f'store is a {type(one.store).__name__}: expected a mapping')
     store = dict(one.store or {})
     for key in store:
         if not isinstance(key, str):
-            raise exceptions.InvalidFormat(f'store has the key {key!r}: expected a str')
+            raise exceptions.InvalidFormat(f'store has the key {_shown(key)}: expected a str')
         if key in _GIVEN:
             raise exceptions.InvalidFormat(f'store has {key!r}, which conductors give')
-    if isinstance(one.priority, bool) or not isinstance(one.priority, int):
-        raise exceptions.InvalidFormat(f'priority is {one.priority!r}: expected an int')
+    _check_priority(one.priority)
     return record.NewJob(
         id=job_id, token=one.token or job_id, name=one.name or one.flow, flow=one.flow,
         store=store, priority=int(one.priority), not_before=_seconds(one.not_before))
 
 
 def _check_text(what: str, text: object) -> None:
-    if not isinstance(text, str) or not 0 < len(text) <= _NAME:
+    if not isinstance(text, str) or not 0 < len(text) <= _NAME or _UNPRINTABLE.search(text):
         raise exceptions.InvalidFormat(
-            f'{what} is {text!r}: expected a str of 1 to {_NAME} characters')
+            f'{what} is {_shown(text)}: expected a str of 1 to {_NAME} printable characters')
 
 
-def _seconds(when: float | datetime.datetime | None) -> float:
+def _check_priority(priority: object) -> None:
+    if isinstance(priority, bool) or not isinstance(priority, int) or priority not in _PRIORITIES:
+        raise exceptions.InvalidFormat(
+            f'priority is {_shown(priority)}: expected an int of 32 bits')
+
+
+def _shown(value: object) -> str:
+    """Return a value that cannot be used as a few words for an error."""
+    try:
+        return reprlib.repr(value)
+    except Exception:
+        return f'a {type(value).__name__} that cannot be printed'
+
+
+def _seconds(when: object) -> float:
     if when is None:
         return 0.0
     if isinstance(when, datetime.datetime):
         if when.tzinfo is None:
             raise exceptions.InvalidFormat(
-                f'not_before is {when!r}: expected a datetime with a time zone')
+                f'not_before is {_shown(when)}: expected a datetime with a time zone')
         return when.timestamp()
-    if isinstance(when, bool) or not isinstance(when, (int, float)):
-        raise exceptions.InvalidFormat(f'not_before is {when!r}: expected seconds or a datetime')
+    if isinstance(when, bool) or not isinstance(when, (int, float)) or not (
+            _MOMENTS[0] <= when <= _MOMENTS[1]):
+        raise exceptions.InvalidFormat(
+            f'not_before is {_shown(when)}: expected seconds since 1970, or a datetime')
     return float(when)
 
 
@@ -262,4 +308,4 @@ def _job_id(text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except (ValueError, AttributeError, TypeError):
-        raise exceptions.NotFound(f'no job {text!r}: not a UUID') from None
+        raise exceptions.NotFound(f'no job {_shown(text)}: not a UUID') from None

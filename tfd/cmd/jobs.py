@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tfd job post|list|show|wait``."""
+"""``tfd job post|list|show|wait|release``."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,7 +93,7 @@ class WaitJob(_OneJob):
         """Return the parser of this command's arguments."""
         parser = super().get_parser(prog_name)
         parser.add_argument('job', help='The id of the job.')
-        parser.add_argument('--timeout', type=float, default=300.0, metavar='SECONDS',
+        parser.add_argument('--timeout', type=_timeout, default=300.0, metavar='SECONDS',
                             help='How long to wait (default: %(default)g).')
         return parser
 
@@ -104,6 +105,20 @@ class WaitJob(_OneJob):
         return job
 
 
+class ReleaseJob(_OneJob):
+    """Let a parked job go on from its last recorded step, and show it; its attempts are forgotten."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument('job', help='The id of the job.')
+        return parser
+
+    def find(self, client: Client, args: argparse.Namespace) -> record.Job:
+        """Release the job."""
+        return client.release(args.job)
+
+
 class ListJobs(shell.Lister):
     """List jobs, newest first."""
 
@@ -113,10 +128,12 @@ class ListJobs(shell.Lister):
         parser.add_argument('--state', action='append', default=[], choices=_STATES,
                             type=str.upper, help='Only those in this state; may be repeated.')
         parser.add_argument('--owner', help='Only those that this incarnation owns.')
-        parser.add_argument('--limit', type=int, default=100,
+        parser.add_argument('--limit', type=_limit, default=100,
                             help='How many to list at most (default: %(default)d).')
         parser.add_argument('--before', metavar='JOB',
                             help='Only those before this one, the last of the page above.')
+        parser.add_argument('--long', action='store_true',
+                            help='All that is known of each, such as why it is parked.')
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Any]:
@@ -124,7 +141,8 @@ class ListJobs(shell.Lister):
         with Client(self.app.conf()) as client:
             jobs = client.list(states=parsed_args.state, owner=parsed_args.owner,
                                limit=parsed_args.limit, before=parsed_args.before)
-        return _COLUMNS, [[_field(job, name) for name in _COLUMNS] for job in jobs]
+        columns = _FIELDS if parsed_args.long else _COLUMNS
+        return columns, [[_field(job, name) for name in columns] for job in jobs]
 
 
 def _field(job: record.Job, name: str) -> Any:
@@ -133,7 +151,10 @@ def _field(job: record.Job, name: str) -> Any:
         return value
     if not value:
         return ''
-    moment = datetime.datetime.fromtimestamp(value, datetime.UTC)
+    try:
+        moment = datetime.datetime.fromtimestamp(value, datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        return value
     return moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
 
 
@@ -161,17 +182,39 @@ def _priority(text: str) -> int:
     try:
         return int(record.Priority[text.upper().replace('-', '_')])
     except KeyError:
+        pass
+    try:
         return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is neither a number nor a name') from None
 
 
 def _moment(text: str) -> float | datetime.datetime:
     try:
         return float(text)
     except ValueError:
+        pass
+    try:
         moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a time') from None
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError(f'{text!r} has no time zone')
     return moment
+
+
+def _timeout(text: str) -> float:
+    seconds = float(text)
+    if math.isnan(seconds):
+        raise ValueError('nan is no number of seconds')
+    return seconds
+
+
+def _limit(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not at least 1')
+    return number
 
 
 COMMANDS = {
@@ -179,4 +222,5 @@ COMMANDS = {
     'job list': ListJobs,
     'job show': ShowJob,
     'job wait': WaitJob,
+    'job release': ReleaseJob,
 }

@@ -53,6 +53,9 @@ class Shell(app.App):
         super().configure_logging()
         for name in ('tfd_drivers.zookeeper.client.kazoo', 'stevedore', 'alembic', 'sqlalchemy', 'cliff'):
             logging.getLogger(name).setLevel(logging.WARNING)
+        if self.options.verbose_level <= self.DEFAULT_VERBOSE_LEVEL:
+            # They say at each try what the command says once, in the end.
+            logging.getLogger('tfd_drivers').setLevel(logging.ERROR)
 
 
 class _Reporting(command.Command):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import uuid
 from typing import Any
 from unittest import mock
 
@@ -114,11 +115,22 @@ class PostTest(_ClientTestCase):
             {'flow': ''}, {'flow': 5}, {'token': ''}, {'token': 'x' * 256}, {'name': 'x' * 256},
             {'store': {5: 1}}, {'store': {'tfd_job_id': 1}}, {'priority': 'high'},
             {'priority': True}, {'not_before': datetime.datetime(2030, 1, 1)},
-            {'not_before': 'tomorrow'},
+            {'not_before': 'tomorrow'}, {'not_before': float('nan')}, {'not_before': float('inf')},
+            {'not_before': 10 ** 400}, {'not_before': 1e300}, {'priority': 2 ** 31},
+            {'priority': -10 ** 5000}, {'store': [('a', 1)]}, {'store': 'ab'},
+            {'flow': 'a\nb'}, {'name': 'a\0'}, {'token': '\ud800'}, {'name': '\x1b[2J'},
         ):
             self.assertRaises(
                 exceptions.InvalidFormat, self.client.post, **{'flow': 'flow', **arguments})
         self.assertEqual([], self.client.list())
+
+    def test_what_is_refused_is_not_repeated_at_length(self) -> None:
+        err = self.assertRaises(exceptions.InvalidFormat, self.client.post, 'x' * 100_000)
+        self.assertLess(len(str(err)), 200)
+
+    def test_names_may_be_of_any_language(self) -> None:
+        name = 'größer \U0001f600 \u0627'
+        self.assertEqual(name, self.client.post('flow', name=name).name)
 
     def test_what_the_flow_requires_is_checked_where_it_is_installed(self) -> None:
         err = self.assertRaises(exceptions.MissingDependencies, self.client.post, 'needs_x')
@@ -239,6 +251,11 @@ class ReadTest(_ClientTestCase):
     def test_waits_no_longer_than_it_is_told(self) -> None:
         job = self.client.post('flow')
         self.assertRaises(exceptions.RequestTimeout, self.client.wait, job.id, timeout=0.05)
+
+    def test_releases_only_what_is_parked(self) -> None:
+        job = self.client.post('flow')
+        self.assertRaises(exceptions.InvalidState, self.client.release, job.id)
+        self.assertRaises(exceptions.NotFound, self.client.release, str(uuid.uuid4()))
 
     def test_sees_who_conducts(self) -> None:
         with self.client.coordinator() as coordinator:

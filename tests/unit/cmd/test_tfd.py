@@ -107,6 +107,32 @@ class JobTest(CommandTestCase):
         self._settle(job['id'], states.PARKED, '')
         self.assertEqual(exits.Exit.NOT_SUCCESS, self._tfd('job', 'wait', job['id']).status)
 
+    def test_release_what_is_parked(self) -> None:
+        job = self._post()
+        self._settle(job['id'], states.PARKED, '')
+        ended = self._tfd('job', 'release', job['id'], '-f', 'json')
+        self.assertEqual((exits.Exit.DONE, states.UNCLAIMED, 0),
+                         (ended.status, ended.json()['state'], ended.json()['attempts']))
+
+    def test_release_nothing_else(self) -> None:
+        job = self._post()
+        ended = self._tfd('job', 'release', job['id'])
+        self.assertEqual(exits.Exit.FAILED, ended.status)
+        self.assertIn('PARKED', ended.err)
+
+    def test_list_at_length(self) -> None:
+        self._post()
+        [row] = self._tfd('job', 'list', '--long', '-f', 'json').json()
+        self.assertIn('reason', row)
+        self.assertNotIn('store', row)
+
+    def test_numbers_that_mean_nothing(self) -> None:
+        job = self._post()
+        for words in (('list', '--limit', '0'), ('wait', job['id'], '--timeout', 'nan'),
+                      ('post', 'a.flow', '--priority', 'odd'),
+                      ('post', 'a.flow', '--not-before', 'odd')):
+            self.assertEqual(exits.Exit.USAGE, self._tfd('job', *words).status)
+
     def test_wait_not_for_ever(self) -> None:
         job = self._post()
         ended = self._tfd('job', 'wait', job['id'], '--timeout', '0.05')
