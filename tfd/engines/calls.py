@@ -37,13 +37,15 @@ def execute(atom: Any, arguments: Mapping[str, Any]) -> Any:
     :raises BaseException: what is no Exception, as KeyboardInterrupt, goes through.
     """
     cls, own = type(atom), atom.__dict__
-    if (cls.pre_execute is _Atom.pre_execute and cls.post_execute is _Atom.post_execute
-            and 'pre_execute' not in own and 'post_execute' not in own):
-        try:
-            return atom.execute(**arguments)
-        except Exception:
-            return ft.Failure()
-    return _surrounded(atom.pre_execute, atom.execute, atom.post_execute, arguments)
+    plain = (cls.pre_execute is _Atom.pre_execute and cls.post_execute is _Atom.post_execute
+             and 'pre_execute' not in own and 'post_execute' not in own)
+    try:
+        if not plain:
+            atom.pre_execute()
+        outcome = atom.execute(**arguments)
+    except Exception:
+        outcome = ft.Failure()
+    return outcome if plain else _followed(atom.post_execute, outcome)
 
 
 def revert(atom: Any, arguments: Mapping[str, Any]) -> Any:
@@ -51,22 +53,21 @@ def revert(atom: Any, arguments: Mapping[str, Any]) -> Any:
 
     :raises BaseException: what is no Exception, as KeyboardInterrupt, goes through.
     """
-    return _surrounded(atom.pre_revert, atom.revert, atom.post_revert, arguments)
-
-
-def _surrounded(
-    before: Callable[[], Any], call: Callable[..., Any], after: Callable[[], Any], arguments: Mapping[str, Any]
-) -> Any:
     try:
-        before()
-        outcome = call(**arguments)
+        atom.pre_revert()
+        outcome = atom.revert(**arguments)
     except Exception:
         outcome = ft.Failure()
+    return _followed(atom.post_revert, outcome)
+
+
+def _followed(after: Callable[[], Any], outcome: Any) -> Any:
+    """Call what goes after a method; return its Failure where the method has none."""
     try:
         after()
     except Exception:
         if not isinstance(outcome, ft.Failure):
-            outcome = ft.Failure()
+            return ft.Failure()
     return outcome
 
 
