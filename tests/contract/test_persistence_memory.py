@@ -9,7 +9,8 @@ from tfd.jobs.ports import JobStore
 from tfd.persistence.base import Backend
 from tfd.persistence.memory import MemoryBackend
 from tfd.testing.jobs import FakeJobStore
-from tfd.testing.persistence import ConnectionContract, JournalContract
+from tfd.testing.logbooks import ConnectionContract
+from tfd.testing.persistence import JournalContract
 
 
 class _Memory:

@@ -8,7 +8,8 @@ import testtools
 from tests.functional.sql.databases import MigratedDatabase
 from tfd.jobs.ports import JobStore
 from tfd.persistence.base import Backend
-from tfd.testing.persistence import ConnectionContract, JournalContract
+from tfd.testing.logbooks import ConnectionContract
+from tfd.testing.persistence import JournalContract
 from tfd_drivers.sql.backend import SqlBackend
 
 
