@@ -117,7 +117,8 @@ class _Build:
             scope_of=self.scope_of, scopes=[model.Scope(*scope) for scope in self.scopes],
             flow_of=self.flow_of, flows=self.flows, item_of=self.item_of, gates=self._gates(),
             execute_arguments=self.execute_arguments, revert_arguments=self.revert_arguments,
-            visibility=self.symbols.visibility, by_name=self.by_name, unprovided=self.unprovided, priorities=self.priorities)
+            visibility=self.symbols.visibility, by_name=self.by_name, unprovided=self.unprovided,
+            priorities=self.priorities)
 
 
     def _gates(self) -> dict[int, model.Gate]:
