@@ -23,6 +23,7 @@ __all__ = [
     'Duplicate',
     'Empty',
     'ExecutionFailure',
+    'FlowOwned',
     'IncompatibleSchema',
     'IncompatibleVersion',
     'InvalidFormat',
@@ -310,6 +311,21 @@ class OwnershipLost(TaskFlowException):
         self.job = job
         self.epoch = epoch
         self.why = why
+
+
+class FlowOwned(InvalidState):
+    """The flow's job is claimed: only its owner's steps change what is recorded of it.
+
+    :ivar flow: the UUID of the flow.
+    :ivar job: the id of the job.
+    :ivar owner: the incarnation that claimed it.
+    """
+
+    def __init__(self, name: str, flow: str, job: str, owner: str) -> None:
+        super().__init__(f'flow {name!r} ({flow}) cannot be changed in its logbook: job {job} is claimed by {owner}')
+        self.flow = flow
+        self.job = job
+        self.owner = owner
 
 
 class JobFailure(TaskFlowException):

@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tfd import exceptions, states
 from tfd.persistence import record
-from tfd_drivers.sql import tables
+from tfd_drivers.sql import journal, tables
 from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.statements import upsert
 
@@ -45,6 +46,19 @@ class SqlRows:
         wanted = table.c.flow == flow if flow is not None else table.c.uuid == uuid
         query = sa.select(table).where(wanted).order_by(table.c.flow, table.c.number)
         return [record.AtomRecord(*row) for row in self._connection.execute(query)]
+
+    def claim(self, flow: str) -> tuple[str, str] | None:
+        """Return job and owner of a flow whose job is CLAIMED; keep a job of another state from being claimed."""
+        jobs = tables.jobs
+        query = sa.select(jobs.c.id, jobs.c.epoch, jobs.c.state, jobs.c.owner).where(jobs.c.flow_uuid == flow)
+        found = self._connection.execute(query).first()
+        if found is not None and found.state not in (states.CLAIMED, states.COMPLETE):
+            try:
+                # A claim waits for this write, and loads what this transaction has written.
+                journal.guard(self._database, self._connection, record.Fence(found.id, found.epoch), progress=False)
+            except exceptions.OwnershipLost:
+                found = self._connection.execute(query).first()
+        return (found.id, found.owner) if found is not None and found.state == states.CLAIMED else None
 
     def put_book(self, book: record.BookRecord) -> None:
         """Insert or replace a book."""

@@ -77,6 +77,8 @@ sa.Index('uq_jobs_token', jobs.c.token, unique=True)
 sa.Index('ix_jobs_pending', jobs.c.state, jobs.c.shard, jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id)
 # An owner's jobs, and those whose owner is dead: only claimed jobs have an owner.
 sa.Index('ix_jobs_owner', jobs.c.owner, jobs.c.created_at, jobs.c.id)
+# The job of a flow, for who looks at its logbook.
+sa.Index('ix_jobs_flow_uuid', jobs.c.flow_uuid)
 # Pages of a list, with and without a state.
 sa.Index('ix_jobs_newest', jobs.c.created_at, jobs.c.id)
 sa.Index('ix_jobs_state', jobs.c.state, jobs.c.created_at, jobs.c.id)

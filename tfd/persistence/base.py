@@ -100,6 +100,9 @@ class Connection(Protocol):
 
     What a ``get_`` returns is a copy: changing it changes nothing stored until it is given to ``save_logbook`` or an
     ``update_``.
+
+    A flow whose job is CLAIMED is changed by its owner's steps alone: a call that would change or remove something of
+    it raises :class:`FlowOwned`, and changes nothing else either. The book's own name and metadata are free.
     """
 
     @property

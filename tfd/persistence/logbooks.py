@@ -28,6 +28,12 @@ class Rows(Protocol):
     def atoms(self, flow: str | None = None, uuid: str | None = None) -> Sequence[record.AtomRecord]:
         """Return the atoms of a flow, in the order of their numbers, or this atom."""
 
+    def claim(self, flow: str) -> tuple[str, str] | None:
+        """Return job and owner of a flow whose job is CLAIMED.
+
+        A job of another state is kept from being claimed until the transaction ends.
+        """
+
     def put_book(self, book: record.BookRecord) -> None:
         """Insert or replace a book."""
 
@@ -66,7 +72,10 @@ class Storage(Protocol):
 
 
 class LogbookConnection:
-    """A :class:`tfd.persistence.base.Connection` over the rows of a driver. Each call is one transaction."""
+    """A :class:`tfd.persistence.base.Connection` over the rows of a driver. Each call is one transaction.
+
+    A flow whose job is claimed is its owner's: here it may be given as it is stored, and is left alone then.
+    """
 
     def __init__(self, storage: Storage, wall: Callable[[], float] = time.time) -> None:
         self._storage = storage
@@ -121,12 +130,17 @@ class LogbookConnection:
         self, rows: Rows, flow: models.FlowDetail, known: record.FlowRecord | None, book: str | None, now: float
     ) -> None:
         mine = details.flow_record(flow, book, self._codec)
-        created = now
+        stored = rows.atoms(flow=flow.uuid) if known is not None else ()
+        atoms = self._numbered(flow, stored)
+        claim = rows.claim(flow.uuid)
         if known is not None:
-            mine = replace(mine, name=known.name, digest=known.digest)
-            created = known.created_at or now
-        rows.put_flow(replace(mine, created_at=created, updated_at=now))
-        rows.put_atoms(self._numbered(flow, rows.atoms(flow=flow.uuid) if known is not None else ()))
+            mine = replace(mine, name=known.name, digest=known.digest, created_at=known.created_at)
+            if claim and replace(mine, updated_at=known.updated_at) == known and _are_in(atoms, stored):
+                return
+        if claim:
+            raise exceptions.FlowOwned(flow.name, flow.uuid, *claim)
+        rows.put_flow(replace(mine, created_at=mine.created_at or now, updated_at=now))
+        rows.put_atoms(atoms)
 
     def _numbered(self, flow: models.FlowDetail, known: Sequence[record.AtomRecord]) -> list[record.AtomRecord]:
         """Return records of the flow's atoms: those that are known keep their numbers, the others get the next ones."""
@@ -152,6 +166,9 @@ class LogbookConnection:
         """Remove a book, its flows and their atoms."""
         def destroy(rows: Rows) -> None:
             _one('logbook', book_uuid, rows.books(book_uuid))
+            for flow in rows.flows(book=book_uuid):
+                if claim := rows.claim(flow.uuid):
+                    raise exceptions.FlowOwned(flow.name, flow.uuid, *claim)
             rows.delete_book(book_uuid)
 
         self._write(destroy)
@@ -193,8 +210,13 @@ class LogbookConnection:
 
     def _update_atom(self, rows: Rows, atom: models.AtomDetail) -> models.AtomDetail:
         known = _one('atom details', atom.uuid, rows.atoms(uuid=atom.uuid))
-        mine = details.atom_record(atom, known.flow, known.number, self._codec)
-        rows.put_atoms([replace(mine, name=known.name)])
+        mine = replace(details.atom_record(atom, known.flow, known.number, self._codec), name=known.name)
+        claim = rows.claim(known.flow)
+        if claim and mine != known:
+            (flow,) = rows.flows(uuid=known.flow)
+            raise exceptions.FlowOwned(flow.name, flow.uuid, *claim)
+        if not claim:
+            rows.put_atoms([mine])
         return details.atom_detail(rows.atoms(uuid=atom.uuid)[0], self._codec)
 
     # -- from rows -----------------------------------------------------------------------------------
@@ -205,6 +227,11 @@ class LogbookConnection:
 
     def _flow(self, rows: Rows, stored: record.FlowRecord, lazy: bool) -> models.FlowDetail:
         return details.flow_detail(stored, () if lazy else rows.atoms(flow=stored.uuid), self._codec)
+
+
+def _are_in(atoms: Sequence[record.AtomRecord], stored: Sequence[record.AtomRecord]) -> bool:
+    known = {atom.number: atom for atom in stored}
+    return all(known.get(atom.number) == atom for atom in atoms)
 
 
 def _one(what: str, uuid: str, found: Sequence[_R]) -> _R:

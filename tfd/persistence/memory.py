@@ -56,6 +56,9 @@ class Fences(Protocol):
         :raises OwnershipLost: it does not hold.
         """
 
+    def claim_on(self, flow: str) -> tuple[str, str] | None:
+        """Return job and owner of a flow whose job is CLAIMED."""
+
     def settle(self, fence: record.Fence, settlement: record.Settlement, progress: bool = False) -> None:
         """Give the job back. Does nothing where this claim did so before.
 
@@ -85,7 +88,8 @@ class _Flow:
 class _Tables:
     """All rows, and the lock that makes each use of them one transaction."""
 
-    def __init__(self) -> None:
+    def __init__(self, fences: Fences | None = None) -> None:
+        self.fences = fences
         self.lock = threading.RLock()
         self.books: dict[str, record.BookRecord] = {}
         self.flows: dict[str, _Flow] = {}
@@ -99,8 +103,8 @@ class MemoryBackend:
     """
 
     def __init__(self, conf: Mapping[str, Any] | None = None, fences: Fences | None = None) -> None:
-        self._tables = _Tables()
-        self._journal = MemoryJournal(self._tables, fences)
+        self._tables = _Tables(fences)
+        self._journal = MemoryJournal(self._tables)
 
     def get_connection(self) -> logbooks.LogbookConnection:
         """Return a new connection."""
@@ -117,11 +121,9 @@ class MemoryBackend:
 class MemoryJournal:
     """A :class:`tfd.persistence.base.Journal` over rows in memory."""
 
-    def __init__(
-        self, tables: _Tables, fences: Fences | None = None, wall: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, tables: _Tables, wall: Callable[[], float] = time.time) -> None:
         self._tables = tables
-        self._fences = fences
+        self._fences = tables.fences
         self._wall = wall
         self._codec = ReferenceCodec()
 
@@ -264,6 +266,10 @@ class _MemoryRows:
             stored.atom(number) for stored in self._tables.flows.values()
             for number, atom in stored.atoms.items() if atom.uuid == uuid
         ]
+
+    def claim(self, flow: str) -> tuple[str, str] | None:
+        # Whoever claims it now loads it after this transaction.
+        return self._tables.fences.claim_on(flow) if self._tables.fences is not None else None
 
     def put_book(self, book: record.BookRecord) -> None:
         self._set(self._tables.books, book.uuid, book)

@@ -146,6 +146,11 @@ class FakeJobStore:
     def _counted(self, job: record.Job, progress: bool) -> record.Job:
         return self._change(job, seq=job.seq + 1, claimed_seq=job.claimed_seq + (not progress))
 
+    def claim_on(self, flow: str) -> tuple[str, str] | None:
+        """Return job and owner of a flow whose job is CLAIMED."""
+        found = self._in(states.CLAIMED, lambda job: job.flow_uuid == flow)
+        return (found[0].id, found[0].owner) if found else None
+
     def settle(self, fence: Fence, settlement: Settlement, progress: bool = False) -> None:
         """Give a job back. Does nothing where this claim did so before."""
         with self._lock:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from tfd import exceptions, states
+from tfd.jobs import record as jobs_record
 from tfd.persistence import base, models
-from tfd.persistence.record import Change, DecisionRecord, Entry
+from tfd.persistence.record import AtomRecord, Change, DecisionRecord, Entry, Fence, FlowRecord, Settlement
 from tfd.testing.persistence import BackendCase, Colour, failed
 
 __all__ = ['ConnectionContract']
@@ -167,6 +169,98 @@ class ConnectionContract(BackendCase):
         reader = self.read()
         self.assertEqual([], list(reader.get_logbooks()))
         self.assertRaises(exceptions.NotFound, reader.get_atom_details, self.task.uuid)
+
+    # -- whose the flow is -----------------------------------------------------------------------
+
+    def own(self) -> jobs_record.Job:
+        """Return a claimed job whose flow is recorded in its book; ``self.book`` is that book from now on."""
+        job = self.claimed()
+        self.book = models.LogBook('a job', uuid=job.book_uuid)
+        self.flow = models.FlowDetail('a-flow', job.flow_uuid)
+        atoms = [AtomRecord(job.flow_uuid, 0, str(uuid.uuid4()), 'a-task', 'task')]
+        flow = FlowRecord(job.flow_uuid, job.book_uuid, 'a-flow', 'RUNNING')
+        self.backend.journal().create(flow, atoms, Fence(job.id, job.epoch))
+        return job
+
+    def refused(self, job: jobs_record.Job, call: Callable[..., object], *args: object) -> None:
+        """Check that a call is refused, and changes nothing."""
+        before = self.backend.journal().load(job.flow_uuid), self.connection.get_logbook(job.book_uuid).meta
+        with self.assertRaises(exceptions.InvalidState) as caught:
+            call(*args)
+        error = caught.exception
+        assert isinstance(error, exceptions.FlowOwned)
+        self.assertEqual((job.flow_uuid, job.id, job.owner), (error.flow, error.job, error.owner))
+        after = self.backend.journal().load(job.flow_uuid), self.connection.get_logbook(job.book_uuid).meta
+        self.assertEqual((before, job.epoch), (after, self.jobs.get(job.id).epoch))
+
+    def test_a_flow_whose_job_is_claimed_is_its_owners(self) -> None:
+        job = self.own()
+        changed = self.connection.get_flow_details(job.flow_uuid)
+        changed.state = 'SUCCESS'
+        self.refused(job, self.connection.update_flow_details, changed)
+        (task,) = self.connection.get_atoms_for_flow(job.flow_uuid)
+        task.put(states.SUCCESS, 7)
+        self.refused(job, self.connection.update_atom_details, task)
+        self.refused(job, self.connection.destroy_logbook, job.book_uuid)
+
+    def test_a_book_is_not_saved_with_changes_of_such_a_flow(self) -> None:
+        job = self.own()
+        for change in ('state', 'meta', 'atom', 'more'):
+            book = self.connection.get_logbook(job.book_uuid)
+            book.meta = {'changed': change}
+            (flow,) = book
+            if change == 'state':
+                flow.state = 'SUCCESS'
+            elif change == 'meta':
+                flow.meta['new'] = 1
+            elif change == 'atom':
+                for task in flow:
+                    task.put(states.SUCCESS, 7)
+            else:
+                flow.add(models.TaskDetail('new', str(uuid.uuid4())))
+            self.refused(job, self.connection.save_logbook, book)
+
+    def test_the_metadata_of_its_book_is_free(self) -> None:
+        job = self.own()
+        for lazy in (True, False):
+            book = self.connection.get_logbook(job.book_uuid, lazy=lazy)
+            book.meta = {'lazy': lazy}
+            book.add(models.FlowDetail('another', str(uuid.uuid4())))
+            self.connection.save_logbook(book)
+            self.assertEqual({'lazy': lazy}, self.read().get_logbook(job.book_uuid).meta)
+        fence = Fence(job.id, job.epoch)
+        self.backend.journal().append(Entry(job.flow_uuid, fence, columns=('state',), values=('SUCCESS',)))
+
+    def test_saving_it_as_it_is_does_nothing(self) -> None:
+        job = self.own()
+        flow = self.connection.get_flow_details(job.flow_uuid)
+        self.connection.update_flow_details(flow)
+        for task in flow:
+            self.connection.update_atom_details(task)
+        self.assertEqual(job.seq + 1, self.jobs.get(job.id).seq)
+
+    def test_a_flow_that_its_owner_has_not_recorded_yet_is_the_owners_too(self) -> None:
+        job = self.claimed()
+        book = models.LogBook('b', uuid=job.book_uuid)
+        book.add(models.FlowDetail('f', job.flow_uuid))
+        with self.assertRaises(exceptions.FlowOwned) as caught:
+            self.connection.save_logbook(book)
+        self.assertEqual(job.id, caught.exception.job)
+        self.assertRaises(exceptions.NotFound, self.connection.get_logbook, job.book_uuid)
+
+    def test_it_can_be_changed_when_the_job_is_given_back(self) -> None:
+        for state in (states.UNCLAIMED, states.PARKED, states.COMPLETE):
+            job = self.own()
+            self.jobs.settle(Fence(job.id, job.epoch), Settlement(job.claim_id, state))
+            flow = self.connection.get_flow_details(job.flow_uuid)
+            flow.state = 'SUSPENDED'
+            self.connection.update_flow_details(flow)
+            (task,) = flow
+            task.put(states.SUCCESS, 7)
+            self.connection.update_atom_details(task)
+            self.assertEqual('SUSPENDED', self.read().get_flow_details(job.flow_uuid).state)
+            self.connection.destroy_logbook(job.book_uuid)
+            self.assertEqual((state, 1), (self.jobs.get(job.id).state, self.jobs.get(job.id).attempts))
 
     def test_a_value_that_cannot_be_stored_stores_nothing(self) -> None:
         if not self.encodes:

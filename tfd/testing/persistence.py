@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the journal of every persistence backend must keep, for a driver's test to mix in; and how it makes a backend."""
+"""What the journal of every persistence backend must keep, for a driver's test to mix in; how such a test makes one."""
 
 from __future__ import annotations
 

@@ -70,6 +70,7 @@ def _jobs() -> None:
     op.create_index('uq_jobs_token', 'jobs', ['token'], unique=True)
     op.create_index('ix_jobs_pending', 'jobs', ['state', 'shard', sa.text('priority DESC'), 'created_at', 'id'])
     op.create_index('ix_jobs_owner', 'jobs', ['owner', 'created_at', 'id'])
+    op.create_index('ix_jobs_flow_uuid', 'jobs', ['flow_uuid'])
     op.create_index('ix_jobs_newest', 'jobs', ['created_at', 'id'])
     op.create_index('ix_jobs_state', 'jobs', ['state', 'created_at', 'id'])
 
