@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import Any
+from typing import Any, Self
 
 from demo_stage import backends
 
@@ -93,6 +93,8 @@ def write_configuration(
 class Board:
     """Posts the jobs, and looks at them.
 
+    Used in a ``with`` statement, which ends its connections.
+
     :param configuration: the ini file that the daemons have too.
     """
 
@@ -102,6 +104,12 @@ class Board:
         from tfd.conf import load
 
         self._client = client.Client(load.load(load.arguments([str(configuration)])))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._client.close()
 
     def post(self, name: str, store: dict[str, Any]) -> str:
         """Post a job under its name, which serves as its token too; return its id."""

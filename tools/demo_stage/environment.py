@@ -11,7 +11,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
@@ -20,6 +19,8 @@ __all__ = ['ROOT', 'VENV', 'enter', 'inside', 'prepare']
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VENV = ROOT / '.venv-demo'
 
+#: Here, so that nothing is left elsewhere where this is killed.
+_COPY = VENV / 'sources'
 _STAMP = VENV / 'demo-sources.sha256'
 _FLOWS = ROOT / 'tools' / 'demo_flows'
 _SOURCES = ('setup.py', 'setup.cfg', 'pyproject.toml', 'README.rst', 'LICENSE', 'tfd', 'drivers',
@@ -181,12 +182,13 @@ def _install(extra: str) -> None:
     if not fresh:
         _run([*pip, 'uninstall', '--yes', 'tfd', 'tfd-demo-flows'])
     _say('installing tfd and the flows of the demo')
-    with tempfile.TemporaryDirectory(prefix='tfd-demo-sources-') as copy:
-        for path in _files():
-            target = pathlib.Path(copy, path.relative_to(ROOT))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-        _run([*pip, 'install', f'{copy}{extra}', f'{copy}/{_FLOWS.relative_to(ROOT)}'])
+    shutil.rmtree(_COPY, ignore_errors=True)
+    for path in _files():
+        target = _COPY / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    _run([*pip, 'install', f'{_COPY}{extra}', _COPY / _FLOWS.relative_to(ROOT)])
+    shutil.rmtree(_COPY)
 
 
 def _same_python() -> bool:

@@ -33,11 +33,15 @@ class Processes:
 
     :param logs: a folder for their output, one file each.
     :param keep: whether they may live on after this process.
+    :param inherited: file descriptors for each of them to have.
     """
 
-    def __init__(self, logs: pathlib.Path, keep: bool) -> None:
+    def __init__(
+        self, logs: pathlib.Path, keep: bool, inherited: Sequence[int] = ()
+    ) -> None:
         self._logs = logs
         self._keep = keep
+        self._inherited = inherited
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> int:
@@ -46,7 +50,7 @@ class Processes:
         with self.log(name).open('ab') as log:
             self._running[name] = subprocess.Popen(
                 [*guard, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, **env}, start_new_session=True)
+                env={**os.environ, **env}, start_new_session=True, pass_fds=self._inherited)
         return self._running[name].pid
 
     def log(self, name: str) -> pathlib.Path:

@@ -18,7 +18,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from demo_stage import backends, board, cloud, environment, options, processes, screen, verdict
+from demo_stage import (
+    backends,
+    board,
+    cloud,
+    environment,
+    leftovers,
+    options,
+    processes,
+    screen,
+    verdict,
+)
 
 __all__ = ['main']
 
@@ -51,7 +61,8 @@ def main(args: options.Options) -> int:
     work = args.work or pathlib.Path(tempfile.mkdtemp(prefix='tfd-demo-'))
     work.mkdir(parents=True, exist_ok=True)
     work = work.resolve()
-    running = processes.Processes(work, args.keep)
+    sweeper = None if args.work else leftovers.Sweeper(work)
+    running = processes.Processes(work, args.keep, [sweeper.token] if sweeper else [])
     status = 1
     kept = False
     try:
@@ -69,6 +80,8 @@ def main(args: options.Options) -> int:
     finally:
         if not kept:
             _clean_up(running, work, remove=status == 0 and args.work is None)
+        if sweeper:
+            sweeper.dismiss()
     return status
 
 
@@ -125,8 +138,9 @@ class _Stage:
         """Return the exit status."""
         began = time.monotonic()
         self._set_up()
-        jobs = self._post()
-        views = self._watch(jobs)
+        with board.Board(self.configuration) as jobs:
+            self._post(jobs)
+            views = self._watch(jobs)
         return self._judge(views, time.monotonic() - began)
 
     def _set_up(self) -> None:
@@ -157,13 +171,11 @@ class _Stage:
             time.sleep(0.05)
         return url_file.read_text().strip()
 
-    def _post(self) -> board.Board:
-        jobs = board.Board(self.configuration)
+    def _post(self, jobs: board.Board) -> None:
         for name in self._expected:
             jobs.post(name, {'cloud_url': self.cloud_url, 'name': name, 'size': 1})
         refused = sum(outcome == 'REVERTED' for outcome in self._expected.values())
         self._screen.note(f'posted {JOBS} jobs; {refused} of them will not be able to attach')
-        return jobs
 
     def _watch(self, jobs: board.Board) -> list[board.View]:
         """Show the jobs until all are settled, and kill a daemon half-way."""
@@ -246,7 +258,7 @@ def _tell_how_to_talk(stage: _Stage) -> None:
 left running (process groups): {', '.join(f'{name} {pid}' for name, pid in groups.items())}
   {tfd} job list
   {tfd} conductor list
-  curl {stage.cloud_url}/inventory
-  curl {stage.cloud_url}/ledger
+  {stage.cloud_url}/inventory
+  {stage.cloud_url}/ledger
 logs and data: {stage.work}
 stop it all:   {script}; rm -r {stage.work}""")
