@@ -67,6 +67,8 @@ class ZooKeeper(Server):
             '-Xmx256m',
             '-XX:+UseSerialGC',
             '-XX:TieredStopAtLevel=1',
+            # A folder hsperfdata_<user> beside everybody's temporary files.
+            '-XX:-UsePerfData',
             # In KiB; the default is 64 MiB, written at the first change.
             '-Dzookeeper.preAllocSize=1024',
             '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',

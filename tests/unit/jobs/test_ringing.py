@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import threading
 
+import fixtures
 import testtools
 
 from tfd.jobs.ports import Ring
@@ -57,12 +58,14 @@ class RingerTest(testtools.TestCase):
         def _fail(ring: Ring) -> None:
             raise ValueError(ring)
 
+        log = self.useFixture(fixtures.FakeLogger())
         self.ringer.listen(_fail)
         self.ringer.listen(self._hear)
         self.ringer.ring(Ring.MEMBERS)
         self._wait(1)
         self.ringer.ring(Ring.MEMBERS)
         self._wait(2)
+        self.assertIn('_fail', log.output)
 
     def test_nobody_is_called_after_close(self) -> None:
         self.ringer.listen(self._hear)
