@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import code
 import contextlib
 import io
 import os
@@ -50,6 +51,19 @@ class ExamplesTest(testtools.TestCase):
                     exec(compile('\n' * (line - 1) + text, page, 'exec'), names)
         self.assertEqual('', printed.getvalue())
         self.assertGreater(count, 0)
+
+    def _paste(self, page: str) -> None:
+        printed, complaints = io.StringIO(), io.StringIO()
+        console = code.InteractiveConsole()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complaints):
+            for head, text, _ in _blocks(page):
+                for line in (*text.splitlines(), '') if head != 'It prints::' else ():
+                    console.push(line)
+        self.assertEqual('', complaints.getvalue(), page)
+
+    def test_can_be_pasted_at_the_prompt(self) -> None:
+        for page in ('first-flow.rst', 'atoms.rst', 'flows.rst', 'running.rst'):
+            self._paste(page)
 
     def test_first_flow(self) -> None:
         self._run('first-flow.rst')
