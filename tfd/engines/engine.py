@@ -24,7 +24,7 @@ from tfd.engines import base, calls, publishing
 from tfd.persistence import base as persistence
 from tfd.persistence import models
 from tfd.plan import Kind, Plan
-from tfd.scheduler import Answered, Ask, Code, Decide, Decided, Event, Execute, Executed, Revert, Reverted, Step
+from tfd.scheduler import Answered, Ask, Code, Decide, Decided, Event, Executed, Revert, Reverted, Step
 from tfd.scheduler.vocabulary import FAILED
 from tfd.storage import Storage
 from tfd.types import failure as ft
@@ -43,6 +43,7 @@ _KNOWN = frozenset((
 PATIENCE = 60.0
 
 _NO_ARGUMENTS: dict[str, Any] = {}
+_RUNNING, _REVERTING = int(Code.RUNNING), int(Code.REVERTING)
 _INTERRUPTED = frozenset((states.RUNNING, states.SUSPENDING, states.RESUMING))
 _ENDED_WELL = frozenset((states.SUCCESS, states.SUSPENDED))
 
@@ -273,6 +274,23 @@ class ActionEngine(base.Engine):
 
     def _perform(self, commands: Sequence[Any]) -> list[Event]:
         """Perform commands; return what they came to, as far as it is known at once."""
+        events: list[Event] = []
+        for at, command in enumerate(commands):
+            kind = type(command)
+            if kind is Ask:
+                events.append(self._ask(command))
+            elif kind is Decide:
+                events.append(self._decide(command))
+            elif self._suspending:
+                events.append(machine.Suspended(tuple(one.node for one in commands[at:])))
+                self._publisher.flow(states.SUSPENDING)
+                break
+            else:
+                self._start(command.node, kind is Revert, events)
+        return events
+
+    def _start(self, node: int, reverting: bool, events: list[Event]) -> None:
+        """Begin the call of an atom; add its end to the events where that is known at once."""
         raise NotImplementedError
 
     def _wait(self, timeout: float | None) -> list[Event]:
@@ -347,52 +365,34 @@ class ActionEngine(base.Engine):
 class SerialEngine(ActionEngine):
     """Runs one atom at a time, in the thread that calls :meth:`run`."""
 
-    def _perform(self, commands: Sequence[Any]) -> list[Event]:
-        events: list[Event] = []
-        token = calls.PROGRESS.set(self._publisher.progress)
-        try:
-            for at, command in enumerate(commands):
-                kind = type(command)
-                if kind is Ask:
-                    events.append(self._ask(command))
-                elif kind is Decide:
-                    events.append(self._decide(command))
-                elif self._suspending:
-                    events.append(machine.Suspended(tuple(one.node for one in commands[at:])))
-                    self._publisher.flow(states.SUSPENDING)
-                    break
-                elif kind is Execute:
-                    events.append(self._execute(command.node))
-                elif kind is Revert:
-                    events.append(self._revert(command.node))
-        finally:
-            calls.PROGRESS.reset(token)
-        return events
-
-    def _execute(self, node: int) -> Event:
+    def _start(self, node: int, reverting: bool, events: list[Event]) -> None:
+        if reverting:
+            events.append(Reverted(node, self._storage.reverted(node, self._revert(node))))
+            return
         plan = self.plan
-        atom = plan.atoms[node]
-        self._dispatch(node, 1)
+        self._dispatch(node, _RUNNING)
+        value: Any = _NO_ARGUMENTS
         if plan.execute_arguments[node] or plan.kinds[node]:
-            arguments = self._arguments(node, reverting=False)
-            if isinstance(arguments, ft.Failure):
-                return Executed(node, self._storage.executed(node, arguments))
-        else:
-            arguments = _NO_ARGUMENTS
-        if self._ownership is not None:
-            self._ownership.check()
-        return Executed(node, self._storage.executed(node, calls.execute(atom, arguments)))
-
-    def _revert(self, node: int) -> Event:
-        self._dispatch(node, 4)
-        atom = self.plan.atoms[node]
-        outcome = None
-        if calls.has_revert(atom):
-            outcome = self._arguments(node, reverting=True)
+            value = self._arguments(node, reverting=False)
+        if not isinstance(value, ft.Failure):
             if self._ownership is not None:
                 self._ownership.check()
-            if not isinstance(outcome, ft.Failure):
-                outcome = calls.revert(atom, outcome)
-        return Reverted(node, self._storage.reverted(node, outcome))
+            # Not calls.in_context: each call on the way to a task's own code is paid for by every task.
+            token = calls.PROGRESS.set(self._publisher.progress)
+            try:
+                value = calls.execute(plan.atoms[node], value)
+            finally:
+                calls.PROGRESS.reset(token)
+        events.append(Executed(node, self._storage.executed(node, value)))
 
-
+    def _revert(self, node: int) -> Any:
+        self._dispatch(node, _REVERTING)
+        atom = self.plan.atoms[node]
+        if not calls.has_revert(atom):
+            return None
+        value = self._arguments(node, reverting=True)
+        if self._ownership is not None:
+            self._ownership.check()
+        if isinstance(value, ft.Failure):
+            return value
+        return calls.in_context(self._publisher.progress, calls.revert, atom, value)

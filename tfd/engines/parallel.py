@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent import futures
 from typing import Any
 
-from tfd import exceptions, executors, states
+from tfd import exceptions, executors
 from tfd import scheduler as machine
 from tfd.engines import calls, engine
 from tfd.persistence import base as persistence
 from tfd.persistence import models
-from tfd.scheduler import Ask, Decide, Event, Execute, Executed, Reverted
+from tfd.scheduler import Code, Event, Executed, Reverted
 from tfd.types import failure as ft
 
 __all__ = ['ParallelEngine']
@@ -64,26 +64,9 @@ class ParallelEngine(engine.ActionEngine):
             executors.release(self._options.get('executor'), self._executor, wait=not abandoned)
             self._executor = None
 
-    def _perform(self, commands: Sequence[Any]) -> list[Event]:
-        events: list[Event] = []
-        for at, command in enumerate(commands):
-            kind = type(command)
-            if kind is Ask:
-                events.append(self._ask(command))
-            elif kind is Decide:
-                events.append(self._decide(command))
-            elif self._suspending:
-                events.append(machine.Suspended(tuple(one.node for one in commands[at:])))
-                self._publisher.flow(states.SUSPENDING)
-                break
-            else:
-                self._submit(command.node, reverting=kind is not Execute, events=events)
-        return events
-
-    def _submit(self, node: int, reverting: bool, events: list[Event]) -> None:
-        """Hand one call over to the executor; or, where there is nothing to call, add its end to the events."""
+    def _start(self, node: int, reverting: bool, events: list[Event]) -> None:
         atom = self.plan.atoms[node]
-        self._dispatch(node, 4 if reverting else 1)
+        self._dispatch(node, int(Code.REVERTING if reverting else Code.RUNNING))
         if reverting and not calls.has_revert(atom):
             events.append(Reverted(node, self._storage.reverted(node, None)))
             return
