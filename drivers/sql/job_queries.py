@@ -40,17 +40,23 @@ def _together(parts: Sequence[sa.Select[Any]]) -> sa.Subquery:
 def pending(shards: int) -> sa.Select[Any]:
     """Return the query for candidates of this many shards.
 
-    Parameters: ``state``, ``now``, ``limit``, ``in_0``, ``in_1``, …
+    Jobs whose time has not come are not even looked at. Those whose time has come are sorted, all of them: usually few,
+    since somebody claims them. Parameters: ``state``, ``now``, ``limit``, ``in_0``, ``in_1``, …
     """
     jobs = tables.jobs
     columns = [*(jobs.c[name] for name in _CANDIDATE), jobs.c.priority, jobs.c.created_at]
+    order = (jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id)
+    wanted = [_bind('shard', f'in_{index}') for index in range(shards)]
+    pending = sa.select(*columns).where(jobs.c.state == _bind('state'))
     parts = [
-        sa.select(*columns).where(
-            jobs.c.state == _bind('state'), jobs.c.shard == _bind('shard', f'in_{index}'),
-            jobs.c.not_before <= _bind('not_before', 'now'))
-        .order_by(jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id).limit(_limit())
-        for index in range(shards)
+        pending.where(jobs.c.shard == shard, jobs.c.not_before == sa.literal_column('0')).order_by(*order)
+        .limit(_limit()) for shard in wanted
     ]
+    parts.append(
+        pending.where(
+            jobs.c.shard.in_(wanted), jobs.c.not_before > sa.literal_column('0'),
+            jobs.c.not_before <= _bind('not_before', 'now'))
+        .order_by(*order).limit(_limit()))
     found = _together(parts)
     return sa.select(*(found.c[name] for name in _CANDIDATE)).order_by(
         found.c.priority.desc(), found.c.created_at, found.c.id).limit(_limit())

@@ -85,7 +85,8 @@ class SqlJobStore:
     def _row(self, job: record.NewJob, now: float) -> dict[str, Any]:
         row = record.Job(
             id=job.id, token=job.token, name=job.name, flow=job.flow, version=job.version, store={},
-            state=states.UNCLAIMED, outcome='', priority=job.priority, not_before=job.not_before, owner='', claim_id='',
+            state=states.UNCLAIMED, outcome='', priority=job.priority, not_before=max(0.0, job.not_before), owner='',
+            claim_id='',
             epoch=0, seq=0, claimed_seq=0, attempts=0, claims=0, shard=record.shard_of(job.id),
             book_uuid=str(uuid.uuid4()),
             flow_uuid=str(uuid.uuid4()), reason='', connections='', created_at=now, updated_at=now)

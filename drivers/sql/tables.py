@@ -73,8 +73,11 @@ jobs = _table(
     {'id': _ID, 'version': 64, 'state': 32, 'outcome': 32, 'claim_id': _ID, 'book_uuid': _ID, 'flow_uuid': _ID,
      'reason': None, 'connections': None})
 sa.Index('uq_jobs_token', jobs.c.token, unique=True)
-# Pending jobs of a shard, in the order in which they are claimed.
-sa.Index('ix_jobs_pending', jobs.c.state, jobs.c.shard, jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id)
+# Pending jobs of a shard: those that never had to wait, in the order in which they are claimed; then those that had or
+# have to, by their time.
+sa.Index(
+    'ix_jobs_pending', jobs.c.state, jobs.c.shard, jobs.c.not_before, jobs.c.priority.desc(), jobs.c.created_at,
+    jobs.c.id)
 # An owner's jobs, and those whose owner is dead: only claimed jobs have an owner.
 sa.Index('ix_jobs_owner', jobs.c.owner, jobs.c.created_at, jobs.c.id)
 # The job of a flow, for who looks at its logbook.

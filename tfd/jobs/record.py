@@ -36,7 +36,7 @@ class NewJob:
     :ivar flow: entry-point name of the flow factory, in group ``tfd.flows``.
     :ivar version: the factory's version that the poster meant, '' for any.
     :ivar store: the flow's inputs, by name.
-    :ivar not_before: seconds since 1970-01-01 UTC before which it is not claimed.
+    :ivar not_before: seconds since 1970-01-01 UTC before which it is not claimed; 0, or less, for none.
     """
 
     id: str

@@ -211,6 +211,14 @@ class JobStoreContract(_Base):
         self.assertEqual([], self.store.pending(_ALL, job.not_before - 0.001, 10))
         self.assertEqual(1, len(self.store.pending(_ALL, job.not_before, 10)))
 
+    def test_a_job_whose_time_has_come_is_one_of_all(self) -> None:
+        now = self.clock.wall()
+        jobs = [self.post(priority=priority, not_before=when) for priority, when in (
+            (0, 0.0), (1, now + 1), (0, now - 1), (2, now + 99), (1, 0.0), (0, -5.0), (-1, now + 1))]
+        found = [candidate.id for candidate in self.store.pending(_ALL, now + 1, 10)]
+        self.assertEqual([jobs[i].id for i in (1, 4, 0, 2, 5, 6)], found)
+        self.assertEqual(found[:3], [candidate.id for candidate in self.store.pending(_ALL, now + 1, 3)])
+
     def test_a_claimed_or_settled_job_is_not_pending(self) -> None:
         self.claim(self.post())
         self.settle(self.claim(self.post()))

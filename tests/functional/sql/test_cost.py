@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -134,6 +135,32 @@ class SqliteCostTest(_CostTest):
     EXPLAIN = 'EXPLAIN QUERY PLAN'
     # A scan of the table that is not through an index; the few rows of the parts may be sorted.
     SCANS = r'SCAN jobs(?! USING INDEX)'
+
+    def test_looking_for_work_passes_over_what_has_to_wait(self) -> None:
+        self.fill(200)
+        jobs, steps = self.backend.jobs(), []
+        for _ in range(2):
+            steps.append(self._steps_of(lambda: jobs.pending(range(64), 1e9, 10)))
+            jobs.post([
+                record.NewJob(str(uuid.uuid4()), str(uuid.uuid4()), 'n', 'f', not_before=2e9) for _ in range(3000)])
+        self.assertTrue(0 < steps[1] < 1.1 * steps[0], steps)
+
+    def _steps_of(self, look: Callable[[], object]) -> int:
+        """Count the steps of SQLite's virtual machine, in tens."""
+        steps: list[int] = []
+
+        def count(connection: sa.Connection, *_args: object) -> None:
+            connection.connection.driver_connection.set_progress_handler(lambda: steps.append(1), 10)
+
+        engine = self.backend.database.engine
+        sa.event.listen(engine, 'before_cursor_execute', count)
+        try:
+            look()
+        finally:
+            sa.event.remove(engine, 'before_cursor_execute', count)
+            with engine.connect() as connection:
+                connection.connection.driver_connection.set_progress_handler(None, 0)
+        return len(steps)
 
 
 class MariaDBCostTest(_CostTest):

@@ -68,7 +68,8 @@ def _jobs() -> None:
         _column('flow_uuid', Name(64)), _column('reason', text()), _column('connections', text()),
         _column('created_at', sa.Double()), _column('updated_at', sa.Double()))
     op.create_index('uq_jobs_token', 'jobs', ['token'], unique=True)
-    op.create_index('ix_jobs_pending', 'jobs', ['state', 'shard', sa.text('priority DESC'), 'created_at', 'id'])
+    op.create_index(
+        'ix_jobs_pending', 'jobs', ['state', 'shard', 'not_before', sa.text('priority DESC'), 'created_at', 'id'])
     op.create_index('ix_jobs_owner', 'jobs', ['owner', 'created_at', 'id'])
     op.create_index('ix_jobs_flow_uuid', 'jobs', ['flow_uuid'])
     op.create_index('ix_jobs_newest', 'jobs', ['created_at', 'id'])
