@@ -340,7 +340,9 @@ class ActionEngine(base.Engine):
                 raise TypeError(
                     f'retry {retry.name!r} answered {answer!r} to a failure; RETRY, REVERT or REVERT_ALL is expected')
         except Exception:
-            storage.add_failure(command.retry, ft.Failure())
+            # Where it has failed in this way before, that is what is recorded and was decided about.
+            if storage.columns.states[command.retry] != Code.FAILURE:
+                storage.add_failure(command.retry, ft.Failure())
             return Answered(command.retry, '')
         return Answered(command.retry, answer.value)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfd.plan import Kind
@@ -29,8 +30,11 @@ class Publisher:
         self._engine = engine
         self._watched: set[int] = set()
 
-    def news(self, step: Step) -> list[tuple[int, int, int]]:
-        """Return what there is to tell of a step, as ``(node, old, new)``; to be called before the step is recorded."""
+    def news(self, step: Step) -> list[tuple[int, int, int, dict[str, Any]]]:
+        """Return what there is to tell of a step, as ``(node, old, new, outcome)``.
+
+        To be called before the step is recorded: a scope that is reset in the same step forgets its outcomes then.
+        """
         shown = self._engine.storage.columns.states
         latest: dict[int, int] = {}
         news = []
@@ -38,27 +42,28 @@ class Publisher:
             if type(item) is Moved and item.code not in _BEGINS:
                 old = latest.get(item.node, shown[item.node])
                 if old != item.code:
-                    news.append((item.node, old, item.code))
+                    news.append((item.node, old, item.code, self._outcome(item.node, item.code)))
                 latest[item.node] = item.code
         return news
 
-    def atom(self, node: int, old: int, new: int) -> None:
+    def _outcome(self, node: int, code: int) -> dict[str, Any]:
+        """Return the ``result`` that goes with a state, where one does."""
+        columns = self._engine.storage.columns
+        if code == Code.SUCCESS:
+            return {'result': columns.results[node]}
+        outcomes: dict[int, Mapping[int, Any]] = {
+            Code.FAILURE: columns.failures, Code.REVERTED: columns.revert_results,
+            Code.REVERT_FAILURE: columns.revert_failures}
+        return {'result': outcomes[code].get(node)} if code in outcomes else {}
+
+    def atom(self, node: int, old: int, new: int, outcome: Mapping[str, Any] | None = None) -> None:
         """Tell that an atom went from one state to another."""
         engine = self._engine
         atom = engine.plan.atoms[node]
-        columns = engine.storage.columns
         kind = 'retry' if engine.plan.kinds[node] == Kind.RETRY else 'task'
-        details: dict[str, Any] = {
-            f'{kind}_name': atom.name, f'{kind}_uuid': columns.uuid_of(node), 'old_state': STATE_NAMES[old]}
-        if new == Code.SUCCESS:
-            details['result'] = columns.results[node]
-        elif new == Code.FAILURE:
-            details['result'] = columns.failures.get(node)
-        elif new == Code.REVERTED:
-            details['result'] = columns.revert_results.get(node)
-        elif new == Code.REVERT_FAILURE:
-            details['result'] = columns.revert_failures.get(node)
-        engine.atom_notifier.notify(STATE_NAMES[new], details)
+        engine.atom_notifier.notify(STATE_NAMES[new], {
+            f'{kind}_name': atom.name, f'{kind}_uuid': engine.storage.columns.uuid_of(node),
+            'old_state': STATE_NAMES[old], **(outcome or {})})
 
     def flow(self, state: str) -> None:
         """Show, and tell, that the flow is in a state that is not recorded."""
