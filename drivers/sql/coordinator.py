@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from tfd import exceptions
 from tfd.jobs.ports import Capability, Lock, Ring, Session
 from tfd.jobs.ringing import Ringer
+from tfd.jobs.session import OwnClockSession
 from tfd.types.clock import BootClock, Clock
 from tfd_drivers.sql.database import Database
-from tfd_drivers.sql.lease_session import LeaseSession
 from tfd_drivers.sql.leases import Leases
 from tfd_drivers.sql.patience import Patience
 from tfd_drivers.sql.settings import Settings
@@ -78,7 +78,7 @@ class SqlCoordinator:
         self._patience = Patience(self._limit)
         self._ringer = Ringer(f'tfd-sql-ringer-{worker}')
         self._changed = threading.Condition()
-        self._session: LeaseSession | None = None
+        self._session: OwnClockSession | None = None
         self._held: set[str] = set()
         # Locks that a call works on, and locks that a call left in doubt.
         self._busy: set[str] = set()
@@ -202,7 +202,7 @@ class SqlCoordinator:
         self._need_session("tell the board's id")
         return self._ask(lambda: self._leases.board_id(propose))
 
-    def _take(self, session: LeaseSession, name: str) -> None:
+    def _take(self, session: OwnClockSession, name: str) -> None:
         sent = self._clock.now()
         try:
             owner = self._ask(
@@ -214,7 +214,7 @@ class SqlCoordinator:
             self._leave_unresolved(name)
             raise
         # It renewed the lease as well.
-        session.renewed(sent)
+        session.prove(sent)
         if owner is not None:
             raise exceptions.LockHeld(name, owner)
         with self._changed:
@@ -253,7 +253,7 @@ class SqlCoordinator:
             self._keep(session)
             self._leave(session)
 
-    def _join(self) -> LeaseSession | None:
+    def _join(self) -> OwnClockSession | None:
         incarnation = f'{self._prefix}/{uuid.uuid4().hex}'
         info = json.dumps({'hostname': socket.gethostname(), 'pid': os.getpid()})
         sent = self._clock.now()
@@ -269,7 +269,7 @@ class SqlCoordinator:
                 self._trouble = error
                 self._changed.notify_all()
             return None
-        session = LeaseSession(incarnation, self._lease, self._clock, sent, self._session_ended)
+        session = OwnClockSession(incarnation, self._lease, self._clock, sent, self._session_ended)
         LOG.info('joined as %s, with a lease of %g s', incarnation, self._lease)
         with self._changed:
             self._session = session
@@ -278,7 +278,7 @@ class SqlCoordinator:
         self._ringer.ring(Ring.SESSION)
         return session
 
-    def _keep(self, session: LeaseSession) -> None:
+    def _keep(self, session: OwnClockSession) -> None:
         """Renew the lease until it has ended or should."""
         wait = session.timeout / 3
         while not self._stopping.is_set() and session.lives():
@@ -291,7 +291,7 @@ class SqlCoordinator:
             renewed = self._renew(session) and self._resolve(session)
             wait = session.timeout / (3 if renewed else 10)
 
-    def _renew(self, session: LeaseSession) -> bool:
+    def _renew(self, session: OwnClockSession) -> bool:
         sent = self._clock.now()
         try:
             alive = bool(self._ask(
@@ -300,12 +300,12 @@ class SqlCoordinator:
             LOG.warning('the lease of %s was not renewed: %s', session.incarnation, error)
             return False
         if alive or self._observer:
-            session.renewed(sent)
+            session.prove(sent)
         else:
             session.end('the database says that the lease has ended')
         return True
 
-    def _resolve(self, session: LeaseSession) -> bool:
+    def _resolve(self, session: OwnClockSession) -> bool:
         """Let go of locks that a call left in doubt; return whether there are none left."""
         with self._changed:
             names = self._unresolved - self._busy
@@ -323,7 +323,7 @@ class SqlCoordinator:
             self._unresolved |= failed
             return not self._unresolved
 
-    def _leave(self, session: LeaseSession) -> None:
+    def _leave(self, session: OwnClockSession) -> None:
         with self._changed:
             self._session = None
             self._held.clear()

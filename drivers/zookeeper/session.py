@@ -3,26 +3,22 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
+from tfd.jobs.session import OwnClockSession
 from tfd.types.clock import Clock
 from tfd_drivers.zookeeper.client import Handshake
 
 __all__ = ['HEARTBEATS', 'ZookeeperSession']
 
-LOG = logging.getLogger(__name__)
-
 #: Heartbeats in one time-out.
 HEARTBEATS = 4
 #: How far two answered heartbeats must lie apart for the later one to prove the earlier one, in time-outs.
 _PROOF = 0.2
-_ENDED = float('-inf')
 
 
-class ZookeeperSession:
+class ZookeeperSession(OwnClockSession):
     """One session of one client; see :class:`~tfd.jobs.ports.Session`. Never revived once it has ended.
 
     A server other than the leader counts its clients' requests as signs of life, but the leader
@@ -44,58 +40,23 @@ class ZookeeperSession:
         clock: Clock,
         ended: Callable[[], None],
     ) -> None:
+        super().__init__(incarnation, handshake.timeout, clock, handshake.sent, ended)
         self.client = client
         self.session_id = handshake.session_id
-        self._incarnation = incarnation
-        self._timeout = handshake.timeout
-        self._clock = clock
-        self._tell_end = ended
-        self._guard = threading.Lock()
-        self._proven = handshake.sent
         self._answered = handshake.sent
-        self._ended = False
-
-    def __repr__(self) -> str:
-        return f'<ZookeeperSession {self._incarnation}>'
-
-    @property
-    def incarnation(self) -> str:
-        """The name under which this session owns locks and jobs."""
-        return self._incarnation
-
-    @property
-    def timeout(self) -> float:
-        """Seconds of silence after which ZooKeeper ends the session, as negotiated."""
-        return self._timeout
 
     @property
     def interval(self) -> float:
         """Seconds between two heartbeats."""
         return self._timeout / HEARTBEATS
 
-    def deadline(self) -> float:
-        """Return until when this session may be believed to live; minus infinity once it has ended."""
-        with self._guard:
-            return _ENDED if self._ended else self._proven + self._timeout
-
-    def lives(self) -> bool:
-        """Whether the deadline is still to come. A session that is asked too late has ended for ever."""
-        with self._guard:
-            if self._ended:
-                return False
-            late = self._clock.now() - self._proven - self._timeout
-        if late < 0:
-            return True
-        self.end(f'not heard of in time, by {late:.3f} s on the own clock')
-        return False
-
     def shook(self, handshake: Handshake) -> None:
         """Count from a handshake that went on with this session."""
         if handshake.session_id != self.session_id:
             self.end(f'the client has another session, {handshake.session_id}')
         elif self.lives():
+            self.prove(handshake.sent)
             with self._guard:
-                self._proven = max(self._proven, handshake.sent)
                 self._answered = max(self._answered, handshake.sent)
 
     def heard(self, sent: float) -> None:
@@ -106,12 +67,3 @@ class ZookeeperSession:
             if sent - self._answered >= self._timeout * _PROOF:
                 self._proven = max(self._proven, self._answered)
                 self._answered = sent
-
-    def end(self, reason: str) -> None:
-        """End this session, for whatever reason; only the first one counts."""
-        with self._guard:
-            if self._ended:
-                return
-            self._ended = True
-        LOG.info('session %s has ended: %s', self._incarnation, reason)
-        self._tell_end()
