@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 
 from tfd import exceptions
 
@@ -26,6 +27,8 @@ class FileLock:
     too long the thread stays, at most one per lock, and what it gets in the end goes to the next who asks, or is
     given back.
 
+    A fork does not share it: a child of whoever holds the lock would keep it after its parent's death.
+
     :param path: the file, made where it does not exist; None where there are no other processes.
     """
 
@@ -38,6 +41,7 @@ class FileLock:
         self._wanted = False   # whoever started it still waits
         self._got = False
         self._error: OSError | None = None
+        _LOCKS.add(self)
 
     def acquire(self, timeout: float) -> None:
         """Take the lock.
@@ -58,7 +62,7 @@ class FileLock:
     def release(self) -> None:
         """Let go of the lock."""
         try:
-            if self._path is not None:
+            if self._fd >= 0:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
         finally:
             self._turn.release()
@@ -69,6 +73,12 @@ class FileLock:
             if self._fd >= 0 and not self._waiting:
                 os.close(self._fd)
                 self._fd = -1
+
+    def forked(self) -> None:
+        """In the child of a fork: leave the file to the parent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def _take(self, deadline: float, timeout: float) -> None:
         try:
@@ -114,3 +124,14 @@ class FileLock:
                 if not self._wanted:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
             self._state.notify_all()
+
+
+_LOCKS: weakref.WeakSet[FileLock] = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for lock in list(_LOCKS):
+        lock.forked()
+
+
+os.register_at_fork(after_in_child=_leave_all)

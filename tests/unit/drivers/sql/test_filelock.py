@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 
 import fixtures
@@ -40,6 +44,25 @@ class FileLockTest(testtools.TestCase):
             lock.release()
             lock.acquire(1)
             lock.release()
+
+    def test_a_child_does_not_keep_it_when_its_parent_dies(self) -> None:
+        program = (
+            'import os, sys, time\n'
+            'from tfd_drivers.sql.filelock import FileLock\n'
+            'lock = FileLock(sys.argv[1])\n'
+            'lock.acquire(5)\n'
+            'child = os.fork()\n'
+            'if not child:\n'
+            '    os.close(1)\n'
+            '    time.sleep(60)\n'
+            'print(child, flush=True)\n'
+            'os._exit(0)\n')
+        ended = subprocess.run([sys.executable, '-c', program, self.path], stdout=subprocess.PIPE,
+                               stdin=subprocess.DEVNULL, check=True, timeout=30)
+        self.addCleanup(os.kill, int(ended.stdout), signal.SIGKILL)
+        lock = self.make(self.path)
+        lock.acquire(2)
+        lock.release()
 
     def test_who_waits_is_woken(self) -> None:
         one, other = self.make(self.path), self.make(self.path)
