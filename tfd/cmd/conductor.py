@@ -19,8 +19,8 @@ __all__ = ['main']
 
 _PROGRAM = 'tfd-conductor'
 _ABOUT = 'Claims jobs from the board and runs their flows, in several worker processes.'
-#: What these libraries say below WARNING is about themselves.
-_QUIET = ('tfd_drivers.zookeeper.client.kazoo=WARNING', 'stevedore=WARNING', 'sqlalchemy=WARNING', 'alembic=WARNING')
+#: What these libraries say below is about themselves; the conductor tells itself when ZooKeeper is away.
+_QUIET = ('tfd_drivers.zookeeper.client.kazoo=ERROR', 'stevedore=WARNING', 'sqlalchemy=WARNING', 'alembic=WARNING')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

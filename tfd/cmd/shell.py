@@ -51,11 +51,13 @@ class Shell(app.App):
     def configure_logging(self) -> None:
         """Send warnings, and with -v more, to standard error."""
         super().configure_logging()
-        for name in ('tfd_drivers.zookeeper.client.kazoo', 'stevedore', 'alembic', 'sqlalchemy', 'cliff'):
+        for name in ('stevedore', 'alembic', 'sqlalchemy', 'cliff'):
             logging.getLogger(name).setLevel(logging.WARNING)
         if self.options.verbose_level <= self.DEFAULT_VERBOSE_LEVEL:
             # They say at each try what the command says once, in the end.
             logging.getLogger('tfd_drivers').setLevel(logging.ERROR)
+        else:
+            logging.getLogger('tfd_drivers.zookeeper.client.kazoo').setLevel(logging.WARNING)
 
 
 class _Reporting(command.Command):
