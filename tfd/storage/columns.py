@@ -18,7 +18,7 @@ from tfd.scheduler import Code
 from tfd.scheduler.vocabulary import STATE_NAMES
 from tfd.types import failure as ft
 
-__all__ = ['NOTHING', 'Columns']
+__all__ = ['NOTHING', 'Columns', 'derived_uuid']
 
 
 class _Nothing:
@@ -73,8 +73,7 @@ class Columns:
         """Return the atom's UUID: the recorded one, or one derived from the flow's UUID and the atom's name."""
         known = self._uuids.get(node)
         if known is None:
-            name = str(self.plan.atoms[node].name)
-            known = self._uuids[node] = str(uuid.uuid5(uuid.UUID(self.flow_uuid), name))
+            known = self._uuids[node] = derived_uuid(self.flow_uuid, str(self.plan.atoms[node].name))
         return known
 
     def state_of(self, node: int) -> str:
@@ -112,6 +111,8 @@ class Columns:
         meta = dict(self.metas.get(node) or {})
         if 'progress' not in meta and self.states[node] in _EXECUTED:
             meta['progress'] = 1.0
+        if 'progress' in meta:
+            meta.setdefault('progress_details', None)
         return meta
 
     # -- as records --------------------------------------------------------------------------------
@@ -182,6 +183,16 @@ class Columns:
         detail.revert_failure = self.revert_failures.get(node)
         detail.meta = self.progress_of(node)
         return detail
+
+
+def derived_uuid(flow_uuid: str, name: str) -> str:
+    """Return the UUID of an atom that has no recorded one: always the same for this flow and name."""
+    try:
+        space = uuid.UUID(flow_uuid)
+    except ValueError:
+        # Who records a flow may call it as they like.
+        space = uuid.uuid5(uuid.NAMESPACE_OID, flow_uuid)
+    return str(uuid.uuid5(space, name))
 
 
 def version_text(version: Any) -> str:

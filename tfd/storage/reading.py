@@ -215,44 +215,54 @@ class Reader:
     def fetch(self, name: str, many_handler: Callable[[list[Any]], Any] | None = None) -> Any:
         """Return the value of a symbol: an input, or what an atom provided.
 
-        :param many_handler: given the values of all providers, latest first, returns the one meant; the latest by
-            default.
+        :param many_handler: given all values, inputs first and then those of atoms in the flow's order, returns the one
+            meant; the first by default.
         :raises NotFound: nothing provides it, or what does has not.
         """
-        for inputs in (self._transient, self._inputs):
-            if name in inputs:
-                return inputs[name]
         providers = self._providers_of(name)
-        if not providers:
-            raise exceptions.NotFound(f"Name '{name}' is not mapped as a produced output by any providers")
-        values = [value for value in (self._value_of(node, index) for node, index in providers) if value is not NOTHING]
-        if not values:
+        values = [inputs[name] for inputs in (self._inputs, self._transient) if name in inputs]
+        values += [value for value in (self._value_of(*provider) for provider in providers) if value is not NOTHING]
+        if not values and providers:
             names = [self.columns.plan.atoms[node].name for node, _ in providers]
-            raise exceptions.NotFound(f'{name!r} is produced by {names}, and none of them has a result that holds it')
+            raise exceptions.NotFound(
+                f'Unable to find result {name!r}: it is to be provided by {names}, and none of them has a result that'
+                ' holds it')
+        if not values:
+            raise exceptions.NotFound(f"Name '{name}' is not mapped as a produced output by any providers")
         return many_handler(values) if many_handler is not None else values[0]
 
     def fetch_all(self, many_handler: Callable[[list[Any]], Any] | None = None) -> dict[str, Any]:
-        """Return the values of all symbols that have one, inputs included."""
-        values: dict[str, Any] = {}
-        if self._columns is not None:
-            self._fetch_provided(values, many_handler)
-        return {**values, **self._inputs, **self._transient}
+        """Return the values of all symbols that have one, inputs included.
 
-    def _fetch_provided(self, values: dict[str, Any], many_handler: Callable[[list[Any]], Any] | None) -> None:
+        :param many_handler: given all values of a symbol, in the order of :meth:`fetch`, returns what to put in
+            their place; by default the list of them.
+        """
+        several = self._provided() if self._is_known() else {}
+        for inputs in (self._transient, self._inputs):
+            for symbol, value in inputs.items():
+                several.setdefault(symbol, []).insert(0, value)
+        return {
+            symbol: many_handler(found) if many_handler is not None else found if len(found) > 1 else found[0]
+            for symbol, found in several.items()}
+
+    def _is_known(self) -> bool:
+        """Tell whether anything is known of the atoms."""
+        return self._columns is not None
+
+    def _provided(self) -> dict[str, list[Any]]:
         several: dict[str, list[Any]] = {}
         for node, atom in enumerate(self.columns.plan.atoms):
             if atom is not None and atom.save_as:
                 for symbol, index in atom.save_as.items():
                     value = self._value_of(node, index)
                     if value is not NOTHING:
-                        several.setdefault(symbol, []).insert(0, value)
-        for symbol, found in several.items():
-            values[symbol] = many_handler(found) if many_handler is not None else found[0]
+                        several.setdefault(symbol, []).append(value)
+        return several
 
     def _providers_of(self, symbol: str) -> list[tuple[int, Any]]:
         plan = self.columns.plan
         return [
-            (node, plan.atoms[node].save_as[symbol]) for node in reversed(range(len(plan)))
+            (node, plan.atoms[node].save_as[symbol]) for node in range(len(plan))
             if plan.atoms[node] is not None and symbol in plan.atoms[node].save_as]
 
     def _value_of(self, node: int, index: Any) -> Any:

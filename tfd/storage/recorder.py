@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tfd import exceptions, states
@@ -81,14 +81,21 @@ class Recorder:
         """Record an atom's metadata with the next step."""
         self._unsaved_meta.add(node)
 
-    def record_meta(self) -> None:
-        """Record metadata that changed since the last step, in a transaction of its own."""
+    def record_meta(self, flow: Mapping[str, Any] | None = None) -> None:
+        """Record metadata that changed since the last step, in a transaction of its own.
+
+        :param flow: that of the flow, where it changed.
+        """
+        columns: tuple[str, ...] = ()
+        values: tuple[Any, ...] = ()
+        if flow is not None:
+            columns, values = ('meta',), (self._journal.codec.encode(flow, f'metadata of flow {self._plan.name!r}'),)
         with self._lock:
             changes: dict[int, dict[str, Any]] = {}
             taken = self._add_meta(changes)
             try:
-                if changes:
-                    self._append(changes, [], (), (), None)
+                if changes or columns:
+                    self._append(changes, [], columns, values, None)
             except BaseException:
                 self._unsaved_meta |= taken
                 raise

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tfd import exceptions, states
 from tfd.persistence import base, details, models
-from tfd.persistence.record import DecisionRecord, Fence, FlowRecord, Settlement
+from tfd.persistence.record import AtomRecord, DecisionRecord, Fence, FlowRecord, Settlement
 from tfd.plan import Kind, Plan
 from tfd.scheduler import Asked, Code, Gated, Judged, Moved, Progress, Resolved, Step
-from tfd.storage.columns import Columns
+from tfd.storage.columns import Columns, derived_uuid
 from tfd.storage.decisions import found, next_record
 from tfd.storage.reading import Reader
 from tfd.storage.recorder import Recorder
@@ -58,7 +57,10 @@ class Storage(Reader):
         self._recorder: Recorder | None = None
         self._injector_number = 0
         self._injector_known = False
+        self._on_record: frozenset[str] = frozenset()
         self._digest = ''
+        #: Taken up under a plan that was made of records, not of the flow: whose digest says nothing.
+        self._by_hand = False
         self._recorded_at = 0.0
 
     # -- the engine's side: binding, recording -----------------------------------------------------
@@ -82,7 +84,7 @@ class Storage(Reader):
             if atom is not None:
                 columns.take(node, atom)
         injected = known.get(INJECTOR)
-        self._injector_known = injected is not None
+        self._injector_known = INJECTOR in self._on_record
         recorded = dict(injected.results or {}) if injected is not None else {}
         self._inputs = {**recorded, **self._inputs}
         self._columns, self._recorder = columns, recorder
@@ -90,9 +92,9 @@ class Storage(Reader):
             self._flow_detail.state = states.PENDING
         if recorder is not None:
             self._check_digest(plan, refuse_changed)
-            self._create(recorder, known)
-            if injected is not None and self._inputs != recorded:
+            if self._injector_known and self._inputs != recorded:
                 recorder.record_inputs(self._injector_number, self._inputs)
+            self._create(recorder)
         columns.decisions = {row.subject: row for row in decisions}
         self._flow_detail.attach(columns)
 
@@ -109,7 +111,7 @@ class Storage(Reader):
         return Progress(codes, frozenset(columns.resolved), decided['asked'], decided['scope'], decided['gate'])
 
     def _check_digest(self, plan: Plan, refuse: bool) -> None:
-        if not self._digest or self._digest == plan.digest() or not any(self.columns.states):
+        if self._by_hand or not self._digest or self._digest == plan.digest() or not any(self.columns.states):
             return
         if refuse:
             raise exceptions.IncompatibleVersion(
@@ -129,12 +131,21 @@ class Storage(Reader):
                 codec = self._journal.codec
                 self._flow_detail.state = snapshot.flow.state
                 self._digest = snapshot.flow.digest
+                self._on_record = frozenset(atom.name for atom in snapshot.atoms)
                 recorded = self._journal.codec.decode(snapshot.flow.meta) or {}
                 self._flow_detail.meta = {**recorded, **(self._flow_detail.meta or {})}
-                return [(atom.number, details.atom_detail(atom, codec)) for atom in snapshot.atoms], snapshot.decisions
+                stored = [(atom.number, details.atom_detail(atom, codec)) for atom in snapshot.atoms]
+                return stored + self._added(len(stored)), snapshot.decisions
         source = self._flow_detail.source
         decisions = tuple(source.decisions.values()) if isinstance(source, Columns) else ()
         return list(enumerate(self._flow_detail)), decisions
+
+    def _added(self, following: int) -> list[tuple[int, models.AtomDetail]]:
+        """Return the details that somebody added to the flow detail and that are not recorded yet, with numbers."""
+        if self._flow_detail.source is not None:
+            return []
+        added = [detail for detail in self._flow_detail if detail.name not in self._on_record]
+        return list(enumerate(added, following))
 
     def _number(self, columns: Columns, numbers: dict[str, int]) -> None:
         """Give each atom the number of its record, and the next free ones to those that have none."""
@@ -151,18 +162,23 @@ class Storage(Reader):
         columns.numbers = given
         self._injector_number = numbers.get(INJECTOR, following)
 
-    def _create(self, recorder: Recorder, known: Mapping[str, Any]) -> None:
-        columns = self.columns
+    def _create(self, recorder: Recorder) -> None:
+        columns, known = self.columns, self._on_record
         atoms = [
             columns.record_of(node, self.flow_uuid)
             for node in columns.plan.iter_atoms() if str(columns.plan.atoms[node].name) not in known]
         if self._inputs and INJECTOR not in known:
             self._injector_known = True
-            atoms.append(recorder.injector(self._injector_number, INJECTOR, str(uuid.uuid4()), self._inputs))
-        recorder.create(self._flow_record(columns.plan.digest()), atoms)
+            atoms.append(self._injector(recorder, self._inputs))
+        recorder.create(self._flow_record(), atoms)
 
-    def _flow_record(self, digest: str) -> FlowRecord:
+    def _injector(self, recorder: Recorder, inputs: dict[str, Any]) -> AtomRecord:
+        return recorder.injector(
+            self._injector_number, INJECTOR, derived_uuid(self.flow_uuid, INJECTOR), inputs)
+
+    def _flow_record(self) -> FlowRecord:
         assert self._journal is not None
+        digest = self._digest if self._by_hand else self.columns.plan.digest()
         return FlowRecord(
             uuid=self.flow_uuid, book=self._book, name=str(self.flow_name), state=self._flow_detail.state,
             meta=self._journal.codec.encode(self._flow_detail.meta, f'metadata of flow {self.flow_name!r}'),
@@ -292,13 +308,16 @@ class Storage(Reader):
         if transient:
             self._transient.update(pairs)
             return
-        inputs = {**self._inputs, **pairs}
-        if self._recorder is not None and pairs:
+        if pairs:
+            self._set_inputs({**self._inputs, **pairs})
+
+    def _set_inputs(self, inputs: dict[str, Any]) -> None:
+        if self._recorder is not None:
             if self._injector_known:
                 self._recorder.record_inputs(self._injector_number, inputs)
             else:
-                row = self._recorder.injector(self._injector_number, INJECTOR, str(uuid.uuid4()), inputs)
-                self._recorder.create(self._flow_record(self.columns.plan.digest()), [row])
+                row = self._injector(self._recorder, inputs)
+                self._recorder.create(self._flow_record(), [row])
                 self._injector_known = True
         self._inputs = inputs
 
@@ -322,10 +341,22 @@ class Storage(Reader):
         node = self._node(task_name)
         meta = {**self.columns.metas.get(node, {}), 'progress': progress}
         if details is not None:
-            meta['progress_details'] = {'at_progress': progress, 'details': dict(details)}
+            meta['progress_details'] = {'at_progress': progress, 'details': dict(details)} if details else None
         self.columns.metas[node] = meta
+        self._note(node)
+
+    # -- metadata ----------------------------------------------------------------------------------
+
+    def _note(self, node: int) -> None:
+        """Record an atom's metadata with the next step, or now where there was none for a second."""
+        if self._recorder is None:
+            return
+        self._recorder.meta_changed(node)
+        if self._clock() - self._recorded_at >= _PROGRESS_PERIOD:
+            self._recorded_at = self._clock()
+            self._recorder.record_meta()
+
+    def _note_flow(self) -> None:
+        """Record the flow's metadata, and what is not recorded yet of that of its atoms."""
         if self._recorder is not None:
-            self._recorder.meta_changed(node)
-            if self._clock() - self._recorded_at >= _PROGRESS_PERIOD:
-                self._recorded_at = self._clock()
-                self._recorder.record_meta()
+            self._recorder.record_meta(dict(self._flow_detail.meta))
