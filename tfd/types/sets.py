@@ -59,3 +59,11 @@ class OrderedSet(collections.abc.Set[T], collections.abc.Hashable, Generic[T]):
         """Return the elements that are in none of the others, in this set's order."""
         refused: set[Any] = set().union(*others)
         return type(self)(item for item in self._items if item not in refused)
+
+    def issubset(self, other: Iterable[Any]) -> bool:
+        """Tell whether all these elements are in the other."""
+        return self._items.keys() <= set(other)
+
+    def issuperset(self, other: Iterable[Any]) -> bool:
+        """Tell whether all elements of the other are in this."""
+        return all(item in self._items for item in other)

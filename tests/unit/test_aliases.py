@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deep paths that TaskFlow's users import lead to the same things."""
+
+from __future__ import annotations
+
+import pkgutil
+
+import testtools
+
+_ALIASES = {
+    'tfd.engines.action_engine.engine:ActionEngine': 'tfd.engines.engine:ActionEngine',
+    'tfd.engines.action_engine.engine:SerialActionEngine': 'tfd.engines.engine:SerialEngine',
+    'tfd.engines.action_engine.engine:ParallelActionEngine': 'tfd.engines.parallel:ParallelEngine',
+    'tfd.persistence.backends.impl_memory:MemoryBackend': 'tfd.persistence.memory:MemoryBackend',
+    'tfd.persistence.backends.impl_sqlalchemy:SQLAlchemyBackend': 'tfd_drivers.sql.backend:SqlBackend',
+}
+
+
+class AliasesTest(testtools.TestCase):
+    def test_each_is_the_very_thing(self) -> None:
+        for alias, name in _ALIASES.items():
+            self.assertIs(pkgutil.resolve_name(name), pkgutil.resolve_name(alias), alias)
