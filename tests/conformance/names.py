@@ -137,6 +137,9 @@ class _StandInModule(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith('__'):
             raise AttributeError(name)
+        if name.islower():
+            # As modules are named, and classes are not.
+            return importlib.import_module(f'{self.__name__}.{name}')
         made = type(name, (StandIn,), {'__module__': self.__name__})
         setattr(self, name, made)
         return made

@@ -75,6 +75,13 @@ class FinderTest(testtools.TestCase):
         self.assertIs(boards.Board, boards.Board)
         self.assertIn('taskflow.jobs.backends.boards', self.finder.answered['stand-in'])
 
+    def test_stand_ins_have_stand_ins_inside(self) -> None:
+        self._write('answering/jobs/__init__.py', '')
+        importlib.invalidate_caches()
+        place: dict[str, types.ModuleType] = {}
+        exec('from taskflow.jobs.backends import boards', place)
+        self.assertIs(self._import('taskflow.jobs.backends.boards'), place['boards'])
+
     def test_other_packages_are_none_of_its_business(self) -> None:
         self.assertIsNone(self.finder.find_spec('json'))
         self.assertIsNone(self.finder.find_spec('taskflowers'))
