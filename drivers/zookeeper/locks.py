@@ -19,6 +19,9 @@ __all__ = ['Locks']
 
 LOG = logging.getLogger(__name__)
 
+#: How many nodes in the place of locks are told of.
+_TOLD = 100
+
 
 class Locks:
     """The locks of one session.
@@ -41,6 +44,7 @@ class Locks:
         self._request_timeout = request_timeout
         self._guard = threading.Lock()
         self._held: set[str] = set()
+        self._told: set[str] = set()
         self._unresolved: set[str] = set()
         self._reconciler: threading.Thread | None = None
         # What the reconciler waits on between two rounds; set when the session ends.
@@ -124,6 +128,12 @@ class Locks:
     def _cleared(self, name: str, stat: Any, budget: Budget) -> bool:
         """Remove a node that no session stands behind: it is no lock, and would keep its job from ever running."""
         if stat.ephemeralOwner:
+            return False
+        if stat.numChildren:
+            if name not in self._told and len(self._told) < _TOLD:
+                self._told.add(name)
+                LOG.warning('%s is no lock, and has nodes below it: its job cannot run until somebody removes it',
+                            self._paths.lock(name))
             return False
         LOG.warning('%s is no lock, but a node that would stay for ever: removing it', self._paths.lock(name))
         transaction = self._client.transaction()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -129,7 +130,7 @@ class JobRun:
         elif isinstance(caught, _NOT_THE_JOBS_FAULT):
             LOG.warning('left %s: %s', self._ids(), caught)
         elif caught is not None:
-            LOG.error('unexpected error: %s', self._ids(), exc_info=caught)
+            LOG.error('unexpected %s: %s\n%s', type(caught).__name__, self._ids(), _where(caught))
             verdict = self._give_up(caught)
         self._release()
         return verdict
@@ -201,8 +202,8 @@ class JobRun:
         if self.claimed.given is None or (broken and not self._board.confirm(self.claimed)):
             if isinstance(broken, (exceptions.OwnershipLost, *_NOT_THE_JOBS_FAULT)):
                 raise broken
-            LOG.error('%s: the engine stopped without settling the job', self._ids(),
-                      exc_info=broken)
+            LOG.error('%s: the engine stopped without settling the job: %s\n%s', self._ids(),
+                      type(broken).__name__, _where(broken))
             reason = f'the engine stopped: {_reason(broken)}'
             if isinstance(broken, exceptions.NotStorable):
                 # It would come to the same point, and no further, anywhere.
@@ -250,3 +251,8 @@ def _reason(err: BaseException | None) -> str:
     if err is None:
         return 'without an error'
     return f'{type(err).__name__}: {err}'[:claims.REASON]
+
+
+def _where(error: BaseException | None) -> str:
+    """Return where an error came from, without its text: that is a task's, and may hold a secret."""
+    return '' if error is None else ''.join(traceback.format_tb(error.__traceback__)).rstrip()

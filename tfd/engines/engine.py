@@ -264,9 +264,12 @@ class ActionEngine(base.Engine):
         return (attempt.seconds_since_start or 0.0) >= float(self._options.get('patience', PATIENCE))
 
     def _before_waiting(self, attempt: tenacity.RetryCallState) -> None:
-        LOG.warning(
-            'flow %s (%s): a step cannot be recorded now, trying again: %s', self._storage.flow_name,
-            self._storage.flow_uuid, attempt.outcome.exception() if attempt.outcome else '')
+        if attempt.attempt_number == 1:
+            # Once for each step that has to wait: an outage is one event, however often it is tried.
+            job = self._ownership.fence.job if self._ownership is not None else ''
+            LOG.warning(
+                'flow %s (%s) job=%s: a step cannot be recorded now, trying again: %s', self._storage.flow_name,
+                self._storage.flow_uuid, job, attempt.outcome.exception() if attempt.outcome else '')
         if self._ownership is not None:
             self._ownership.check()
 
