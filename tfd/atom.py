@@ -63,7 +63,8 @@ def _explicit(rebind: Rebind, required: tuple[str, ...]) -> dict[str, str]:
         # More symbols than required arguments: the rest keep their names, for **kwargs to take.
         mapping.update((symbol, symbol) for symbol in symbols[len(required):])
         return mapping
-    raise TypeError(f'rebind must be a mapping, a list or a tuple, not {rebind!r} ({type(rebind).__name__})')
+    raise TypeError(
+        f'Invalid rebind value {rebind!r} ({type(rebind).__name__}): it must be a mapping, a list or a tuple')
 
 
 def _bind(

@@ -170,11 +170,11 @@ class ExecutionFailure(TaskFlowException):
     """The engine could not run a flow to one of its ends."""
 
 
-class InvalidState(TaskFlowException):
+class InvalidState(ExecutionFailure):
     """The operation is not allowed in the present state."""
 
 
-class RequestTimeout(TaskFlowException):
+class RequestTimeout(ExecutionFailure):
     """A request was not answered in time."""
 
 
@@ -210,7 +210,7 @@ class WrappedFailure(Exception):
                 self._causes.extend(inner._causes)
             else:
                 self._causes.append(failure)
-        super().__init__(f'WrappedFailure: {[str(f) for f in self._causes]}')
+        super().__init__(f'WrappedFailure: [{", ".join(str(failure) for failure in self._causes)}]')
 
     def __iter__(self) -> Any:
         return iter(self._causes)

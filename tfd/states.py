@@ -49,7 +49,7 @@ WAITING = 'WAITING'
 
 _JOB_TRANSITIONS = frozenset((
     (UNCLAIMED, CLAIMED), (CLAIMED, COMPLETE), (CLAIMED, UNCLAIMED), (CLAIMED, PARKED),
-    (UNCLAIMED, PARKED), (PARKED, UNCLAIMED), (CLAIMED, CLAIMED),
+    (UNCLAIMED, PARKED), (PARKED, UNCLAIMED),
 ))
 
 _FLOW_TRANSITIONS = frozenset((
@@ -57,22 +57,23 @@ _FLOW_TRANSITIONS = frozenset((
     (RUNNING, SUCCESS), (RUNNING, FAILURE), (RUNNING, REVERTED), (RUNNING, SUSPENDING), (RUNNING, RESUMING),
     (SUCCESS, RUNNING), (FAILURE, RUNNING), (REVERTED, PENDING), (SUCCESS, PENDING), (FAILURE, PENDING),
     (SUSPENDING, SUSPENDED), (SUSPENDING, SUCCESS), (SUSPENDING, FAILURE), (SUSPENDING, REVERTED),
-    (SUSPENDING, RESUMING), (SUSPENDED, RUNNING),
-    (RESUMING, SUSPENDED), (RESUMING, PENDING),
-    (RESUMING, RUNNING),
+    (SUSPENDING, RESUMING), (SUSPENDED, RUNNING), (RESUMING, SUSPENDED),
 ))
+
+# What has come to rest need not be suspended, nor be taken up again by whoever finds it: no change, and no error.
+_IGNORED_FLOW_TRANSITIONS = frozenset(
+    (old, new) for old in (PENDING, SUCCESS, FAILURE, REVERTED, SUSPENDED)
+    for new in (SUSPENDING, SUSPENDED, RESUMING) if old != new)
 
 _TASK_TRANSITIONS = frozenset((
-    (PENDING, RUNNING), (PENDING, IGNORE), (PENDING, REVERTING),
-    (RUNNING, SUCCESS), (RUNNING, FAILURE), (RUNNING, RUNNING), (RUNNING, PENDING),
+    (PENDING, RUNNING), (PENDING, IGNORE),
+    (RUNNING, SUCCESS), (RUNNING, FAILURE),
     (FAILURE, REVERTING), (SUCCESS, REVERTING),
-    (REVERTING, REVERTED), (REVERTING, REVERT_FAILURE), (REVERTING, REVERTING),
-    (REVERTED, PENDING), (IGNORE, PENDING), (RUNNING, REVERTING),
+    (REVERTING, REVERTED), (REVERTING, REVERT_FAILURE),
+    (REVERTED, PENDING), (IGNORE, PENDING),
 ))
 
-_RETRY_TRANSITIONS = _TASK_TRANSITIONS | frozenset((
-    (SUCCESS, RETRYING), (RETRYING, RUNNING), (RETRYING, REVERTING), (FAILURE, RETRYING),
-))
+_RETRY_TRANSITIONS = _TASK_TRANSITIONS | frozenset(((SUCCESS, RETRYING), (RETRYING, RUNNING)))
 
 
 def check_job_transition(old_state: str, new_state: str) -> bool:
@@ -81,36 +82,28 @@ def check_job_transition(old_state: str, new_state: str) -> bool:
     :returns: False where it is there already.
     :raises InvalidState: a job never goes from ``old_state`` to ``new_state``.
     """
-    if old_state == new_state:
-        return False
-    return _checked('job', _JOB_TRANSITIONS, old_state, new_state)
+    return old_state != new_state and _checked('Job', _JOB_TRANSITIONS, old_state, new_state)
 
 
 def check_flow_transition(old_state: str, new_state: str) -> bool:
     """Tell whether a flow's state changes by going to ``new_state``.
 
-    :returns: False where it is there already.
+    :returns: False where it is there already, or where a flow at rest is to be suspended or resumed.
     :raises InvalidState: a flow never goes from ``old_state`` to ``new_state``.
     """
-    if old_state == new_state:
+    if old_state == new_state or (old_state, new_state) in _IGNORED_FLOW_TRANSITIONS:
         return False
-    return _checked('flow', _FLOW_TRANSITIONS, old_state, new_state)
+    return _checked('Flow', _FLOW_TRANSITIONS, old_state, new_state)
 
 
 def check_task_transition(old_state: str, new_state: str) -> bool:
-    """Tell whether a task may go to ``new_state``.
-
-    :raises InvalidState: a task never goes from ``old_state`` to ``new_state``.
-    """
-    return _checked('task', _TASK_TRANSITIONS, old_state, new_state)
+    """Tell whether a task goes from ``old_state`` to ``new_state``; False, not an error, where it never does."""
+    return (old_state, new_state) in _TASK_TRANSITIONS
 
 
 def check_retry_transition(old_state: str, new_state: str) -> bool:
-    """Tell whether a retry may go to ``new_state``.
-
-    :raises InvalidState: a retry never goes from ``old_state`` to ``new_state``.
-    """
-    return _checked('retry', _RETRY_TRANSITIONS, old_state, new_state)
+    """Tell whether a retry goes from ``old_state`` to ``new_state``; False, not an error, where it never does."""
+    return (old_state, new_state) in _RETRY_TRANSITIONS
 
 
 check_atom_transition = check_task_transition
@@ -121,4 +114,4 @@ def _checked(what: str, table: frozenset[tuple[str, str]], old: str, new: str) -
         return True
     allowed = sorted(to for frm, to in table if frm == old)
     raise exceptions.InvalidState(
-        f'a {what} cannot go from {old!r} to {new!r} (from {old!r} it can go to {allowed})')
+        f'{what} transition from {old!r} to {new!r} is not allowed (from {old!r} it can go to {allowed})')

@@ -27,8 +27,8 @@ class DepthTest(testtools.TestCase):
             self.assertEqual(name, Depth.translate(name.lower()).value)
 
     def test_an_unknown_depth_is_refused_and_the_known_ones_named(self):
-        for wrong in ('most', 5, None):
-            error = self.assertRaises(ValueError, Depth.translate, wrong)
+        for wrong, kind in (('most', ValueError), (5, TypeError), (None, TypeError)):
+            error = self.assertRaises(kind, Depth.translate, wrong)
             for name in Depth.__members__:
                 self.assertIn(name, str(error))
 
@@ -36,7 +36,8 @@ class DepthTest(testtools.TestCase):
         order = [Depth.ALL, Depth.FLOW, Depth.NEIGHBORS, Depth.ATOM]
         for at, widest in enumerate(order):
             self.assertIs(widest, deciders.pick_widest(reversed(order[at:])))
-        self.assertRaises(ValueError, deciders.pick_widest, [])
+        for strange in ([], ['most'], [Depth.ALL, 3]):
+            self.assertRaises(ValueError, deciders.pick_widest, strange)
 
 
 class ReachTest(testtools.TestCase):

@@ -43,4 +43,13 @@ class TransitionsTest(testtools.TestCase):
     def test_only_retries_are_retrying(self):
         self.assertTrue(states.check_retry_transition('SUCCESS', 'RETRYING'))
         self.assertTrue(states.check_retry_transition('RETRYING', 'RUNNING'))
-        self.assertRaises(exceptions.InvalidState, states.check_task_transition, 'SUCCESS', 'RETRYING')
+        self.assertFalse(states.check_task_transition('SUCCESS', 'RETRYING'))
+
+    def test_what_rests_is_neither_suspended_nor_resumed(self):
+        for old in ('PENDING', 'SUCCESS', 'FAILURE', 'REVERTED', 'SUSPENDED'):
+            for new in ('SUSPENDING', 'RESUMING'):
+                self.assertFalse(states.check_flow_transition(old, new))
+
+    def test_an_atom_that_may_not_go_is_told_so_without_an_error(self):
+        self.assertFalse(states.check_task_transition('PENDING', 'SUCCESS'))
+        self.assertFalse(states.check_retry_transition('RETRYING', 'PENDING'))

@@ -120,7 +120,7 @@ class LogbookConnection:
         mine = details.book_record(book, self._codec)
         if stored:
             mine = replace(mine, name=stored[0].name, created_at=stored[0].created_at)
-        rows.put_book(replace(mine, created_at=mine.created_at or now, updated_at=now))
+        rows.put_book(replace(mine, created_at=mine.created_at or now, updated_at=now if stored else None))
         for flow in book:
             known = rows.flows(uuid=flow.uuid)
             self._save_flow(rows, flow, known[0] if known else None, book.uuid, now)

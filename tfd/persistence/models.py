@@ -105,7 +105,7 @@ class LogBook(_Detail):
     """A collection of flow details, kept under one name.
 
     :ivar created_at: when it was made or first stored (UTC, without a time zone), None where that is not known.
-    :ivar updated_at: when it was last stored, likewise.
+    :ivar updated_at: when it was last changed; None where it was stored once only.
     """
 
     __slots__ = ('_flows', 'created_at', 'updated_at')
@@ -571,7 +571,7 @@ def atom_detail_class(atom_type: str) -> type[AtomDetail]:
     try:
         return _CLASSES[atom_type]
     except KeyError:
-        raise TypeError(f'{atom_type!r} is no kind of atom detail, expected one of {ATOM_TYPES}') from None
+        raise TypeError(f'Unknown atom type {atom_type!r}, expected one of {ATOM_TYPES}') from None
 
 
 def atom_detail_type(atom_detail: AtomDetail) -> str:

@@ -72,7 +72,7 @@ class Failure:
             return
         unknown = sorted(set(kwargs) - self._FIELDS)
         if unknown:
-            raise TypeError(f'Failure got unexpected arguments {unknown}; it knows {sorted(self._FIELDS)}')
+            raise TypeError(f'Failure.__init__ got unexpected keyword argument(s): {", ".join(unknown)}')
         self._exc_info = exc_info
         self._exc_args = tuple(kwargs.get('exc_args') or ())
         self._exception_str: str | None = kwargs.get('exception_str') or ''
@@ -137,7 +137,15 @@ class Failure:
         """The failures that led to this one (``__cause__``, else a context not suppressed), nearest first."""
         if self._causes is None:
             self._causes = tuple(self._chain(self._exc_info[1])) if self._exc_info else ()
+            self._link_causes()
         return self._causes
+
+    def _link_causes(self) -> None:
+        """Make the causes that come after one of the causes its own."""
+        causes = self._causes or ()
+        for at, cause in enumerate(causes):
+            if not cause._causes:
+                cause._causes = causes[at + 1:]
 
     @classmethod
     def _chain(cls, error: BaseException) -> Iterator[Failure]:
@@ -149,9 +157,7 @@ class Failure:
             if nested is None or id(nested) in seen or not isinstance(nested, Exception):
                 return
             seen.add(id(nested))
-            failure = cls.from_exception(nested)
-            failure._causes = ()
-            yield failure
+            yield cls.from_exception(nested)
             error = nested
 
     def __iter__(self) -> Iterator[str]:
@@ -176,14 +182,11 @@ class Failure:
         return self == other
 
     def _same_text(self, other: Failure) -> bool:
-        return (
-            self._exc_type_names == other._exc_type_names
-            and self._exc_args == other._exc_args
-            and self.exception_str == other.exception_str
-            and self.traceback_str == other.traceback_str
-            and len(self.causes) == len(other.causes)
-            and all(a.matches(b) for a, b in zip(self.causes, other.causes, strict=True))
-        )
+        mine, theirs = (self, *self.causes), (other, *other.causes)
+        return len(mine) == len(theirs) and all(a._texts() == b._texts() for a, b in zip(mine, theirs, strict=True))
+
+    def _texts(self) -> tuple[Any, ...]:
+        return (self._exc_type_names, self._exc_args, self.exception_str, self.traceback_str)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Failure):
@@ -231,13 +234,19 @@ class Failure:
 
         :param include_args: False leaves the exception's arguments out: they may be of any type.
         """
+        # Each cause once: those of a cause are the ones after it, and writing them there as well would double them
+        # with each further one.
+        return {
+            **self._fields(include_args), 'causes': [{**cause._fields(include_args), 'causes': []}
+                                                     for cause in self.causes]}
+
+    def _fields(self, include_args: bool) -> dict[str, Any]:
         return {
             'exception_str': self.exception_str,
             'traceback_str': self.traceback_str,
             'exc_type_names': list(self._exc_type_names),
             'version': self.DICT_VERSION,
             'exc_args': self._exc_args if include_args else (),
-            'causes': [cause.to_dict(include_args=include_args) for cause in self.causes],
         }
 
     @classmethod
@@ -248,28 +257,35 @@ class Failure:
         :raises InvalidFormat: it is not the dictionary of a failure.
         """
         cls.validate(data)
+        version = data.get('version', cls.DICT_VERSION)
+        if version != cls.DICT_VERSION:
+            raise ValueError(f'stored failure: version {version!r} is not known, expected {cls.DICT_VERSION}')
         fields = {key: data[key] for key in cls._FIELDS if key in data}
         fields['causes'] = tuple(cls.from_dict(cause) for cause in data.get('causes') or ())
-        return cls(**fields)
+        failure = cls(**fields)
+        failure._link_causes()
+        return failure
 
     @classmethod
     def validate(cls, data: Mapping[str, Any]) -> None:
-        """Check that this is the dictionary of a failure.
+        """Check that this is the dictionary of a failure, of whatever version.
 
         :raises InvalidFormat: it is not; the message names the key.
-        :raises ValueError: it is of a version that is not known.
         """
         if not isinstance(data, Mapping):
             raise exceptions.InvalidFormat(f'a failure is stored as a dictionary, not as a {type(data).__name__}')
         version = data.get('version', cls.DICT_VERSION)
-        if version != cls.DICT_VERSION:
-            raise ValueError(f'stored failure: version {version!r} is not known, expected {cls.DICT_VERSION}')
+        if not isinstance(version, int) or version < 0:
+            raise exceptions.InvalidFormat(f"stored failure: 'version' must be a number, found {version!r}")
         for key in _TEXT_KEYS:
             if not isinstance(data.get(key), str):
                 raise exceptions.InvalidFormat(f'stored failure: {key!r} must be text, found {data.get(key)!r}')
         names = data.get('exc_type_names')
         if not isinstance(names, list | tuple) or not names or not all(isinstance(n, str) for n in names):
             raise exceptions.InvalidFormat(f"stored failure: 'exc_type_names' must be a list of names, found {names!r}")
+        if names[-1] not in cls.BASE_EXCEPTIONS:
+            raise exceptions.InvalidFormat(
+                f"stored failure: 'exc_type_names' must end with one of {cls.BASE_EXCEPTIONS}, found {names!r}")
 
     def copy(self) -> Failure:
         """Return a failure that shares the exception object and nothing else."""
@@ -294,6 +310,7 @@ class Failure:
         self._traceback_str = state['traceback_str']
         self._exc_type_names = tuple(state['exc_type_names'])
         self._causes = tuple(Failure.from_dict(cause) for cause in state['causes'])
+        self._link_causes()
 
     def pformat(self, traceback: bool = False) -> str:
         """Return the failure as text, with its traceback where asked for."""
