@@ -72,7 +72,8 @@ class AttributesTest(testtools.TestCase):
 
     def test_not_storable(self):
         error = exceptions.NotStorable("result of atom 'a'", "$['k']", 'socket')
-        self.assertEqual("result of atom 'a' cannot be stored: $['k'] is a socket, which has no stored form", str(error))
+        self.assertEqual(
+            "result of atom 'a' cannot be stored: $['k'] is a socket, which has no stored form", str(error))
 
     def test_not_implemented_is_the_builtin_too(self):
         self.assertTrue(issubclass(exceptions.NotImplementedError, NotImplementedError))

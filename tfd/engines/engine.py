@@ -245,11 +245,13 @@ class ActionEngine(base.Engine):
     def _persist(self, write: Callable[[], None]) -> None:
         """Write; while the database is away, wait and try again.
 
-        A job's flow waits for as long as the job is owned and not to be handed over, another for the patience.
+        A job's flow waits for as long as the job is owned and not to be handed over, another for the patience. After an
+        error it is not known what is recorded: another run begins by looking.
 
         :raises OwnershipLost: the claim ended meanwhile.
         :raises StorageUnavailable: the waiting is over.
         """
+        prepared, self._prepared = self._prepared, False
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(exceptions.StorageUnavailable), stop=self._gives_up,
             wait=tenacity.wait_random_exponential(0.05, max=2.0), sleep=self._options.get('sleep', time.sleep),
@@ -257,6 +259,7 @@ class ActionEngine(base.Engine):
         ):
             with attempt:
                 write()
+        self._prepared = prepared
 
     def _gives_up(self, attempt: tenacity.RetryCallState) -> bool:
         if self._ownership is not None:

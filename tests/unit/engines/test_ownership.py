@@ -112,6 +112,7 @@ class _Away:
         self.away = away
         self.recorded = recorded
         self.number = 0
+        self.error: BaseException = exceptions.StorageUnavailable('the database is away')
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
@@ -122,7 +123,7 @@ class _Away:
         if not gone or self.recorded:
             self._journal.append(entry)
         if gone:
-            raise exceptions.StorageUnavailable('the database is away')
+            raise self.error
 
 
 class OutageTest(EngineTestCase):
@@ -156,6 +157,25 @@ class OutageTest(EngineTestCase):
                 self.assertEqual({'a.x', 'b.x', 'c.x'}, set(self.calls))
                 self.assertLessEqual(len(self.calls), 4)
                 self.assertEqual('SUCCESS', engine.storage.get_flow_state())
+
+    def test_what_was_recorded_after_all_is_not_called_again(self):
+        for kind in KINDS:
+            for first in range(1, 5):
+                self.calls.clear()
+                engine, _slept = self._engine(self.linear('a', 'b', 'c'), {first}, True, engine=kind, patience=0)
+                self.assertRaises(exceptions.StorageUnavailable, engine.run)
+                engine.run()
+                self.assertEqual(['a.x', 'b.x', 'c.x'], self.calls)
+                self.assertEqual('SUCCESS', engine.storage.get_flow_state())
+
+    def test_an_interrupt_of_a_write_that_was_recorded(self):
+        for first in range(1, 5):
+            self.calls.clear()
+            engine, _slept = self._engine(self.linear('a', 'b', 'c'), {first}, True)
+            engine.storage.backend.journal().error = KeyboardInterrupt()
+            self.assertRaises(KeyboardInterrupt, engine.run)
+            engine.run()
+            self.assertEqual(['a.x', 'b.x', 'c.x'], self.calls)
 
     def test_a_lost_claim_ends_the_waiting(self):
         claim = _Claim()

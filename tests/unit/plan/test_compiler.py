@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a flow is compiled into, and which flows are refused."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import testtools
+
+from tests.property import runs
+from tests.property.lockstep import compile_spec
+from tests.reference.generator import OWN_PROFILES, random_spec
+from tests.reference.shape import Shape
+from tfd import exceptions, flow, retry, task
+from tfd.patterns import graph_flow, linear_flow, unordered_flow
+from tfd.plan import NOBODY, Kind, compile_flow
+
+
+class Plain(task.Task):
+    def execute(self) -> None:
+        """Do nothing."""
+
+
+def plain(*names: str) -> list[Plain]:
+    return [Plain(name) for name in names]
+
+
+def edges(plan: Any) -> set[tuple[Any, Any]]:
+    """Return the edges by the names of atoms; joins are numbers."""
+    def label(node: int) -> Any:
+        return node if plan.atoms[node] is None else plan.atoms[node].name
+
+    return {(label(source), label(target)) for source, after in enumerate(plan.successors) for target in after}
+
+
+class ShapeTest(testtools.TestCase):
+    def test_linear(self):
+        plan = compile_flow(linear_flow.Flow('f').add(*plain('a', 'b', 'c')))
+        self.assertEqual({('a', 'b'), ('b', 'c')}, edges(plan))
+        self.assertEqual(3, len(plan))
+        self.assertEqual({'a': 0, 'b': 1, 'c': 2}, plan.by_name)
+
+    def test_unordered_flows_one_after_the_other_have_few_edges(self):
+        stages = [unordered_flow.Flow(f'u{s}').add(*plain(*(f't{s}-{n}' for n in range(50)))) for s in range(4)]
+        plan = compile_flow(linear_flow.Flow('f').add(*stages))
+        self.assertLess(len(edges(plan)), 4 * 101 + 4)
+
+    def test_one_task_in_an_unordered_flow_needs_no_join(self):
+        plan = compile_flow(unordered_flow.Flow('u').add(*plain('a')))
+        self.assertEqual(1, len(plan))
+
+    def test_an_empty_flow_is_one_join(self):
+        for pattern in (linear_flow, unordered_flow, graph_flow):
+            plan = compile_flow(pattern.Flow('f'))
+            self.assertEqual([Kind.JOIN], list(plan.kinds))
+
+    def test_a_retry_comes_before_its_flow(self):
+        plan = compile_flow(unordered_flow.Flow('u', retry=retry.Times(1, 'r')).add(*plain('a', 'b')))
+        self.assertLessEqual({('r', 'a'), ('r', 'b')}, edges(plan))
+        self.assertEqual((0, 0, len(plan) - 1), (plan.scopes[1].retry, plan.scopes[1].first, plan.scopes[1].last))
+        self.assertEqual([0, 1, 1], [plan.scope_of[plan.by_name[name]] for name in 'rab'])
+
+    def test_edges_go_up_and_each_flow_has_one_way_in_and_out(self):
+        for seed in runs.seeds(60):
+            for odds in OWN_PROFILES.values():
+                plan = compile_spec(random_spec(random.Random(seed), odds=odds))
+                for node, after in enumerate(plan.successors):
+                    self.assertTrue(all(node < target for target in after))
+                    for target in after:
+                        self.assertIn(node, plan.predecessors[target])
+                self.assertEqual(1, sum(1 for before in plan.predecessors if not before))
+                self.assertEqual(1, sum(1 for after in plan.successors if not after))
+
+    def test_what_can_be_reached_is_what_comes_after(self):
+        for seed in runs.seeds(60):
+            spec = random_spec(random.Random(seed))
+            plan, shape = compile_spec(spec), Shape(spec.flow)
+            for name, node in plan.by_name.items():
+                found = {plan.atoms[other].name for other in _after(plan, node) if plan.atoms[other] is not None}
+                self.assertEqual(shape.after[name], found, f'seed {seed}, {name}')
+
+    def test_scopes_are_intervals(self):
+        for seed in runs.seeds(60):
+            spec = random_spec(random.Random(seed), odds=OWN_PROFILES['verdicts'])
+            plan, shape = compile_spec(spec), Shape(spec.flow)
+            for scope in plan.scopes[1:]:
+                inside = {plan.atoms[node].name for node in range(scope.first, scope.last + 1)
+                          if plan.atoms[node] is not None}
+                self.assertEqual(shape.members[plan.atoms[scope.retry].name], inside)
+
+
+def _after(plan: Any, node: int) -> set[int]:
+    found: set[int] = set()
+    stack = [node]
+    while stack:
+        for target in plan.successors[stack.pop()]:
+            if target not in found:
+                found.add(target)
+                stack.append(target)
+    return found
+
+
+class RefusedTest(testtools.TestCase):
+    def test_duplicate_names(self):
+        inner = linear_flow.Flow('inner').add(*plain('b', 'a'))
+        error = self.assertRaises(
+            exceptions.Duplicate, compile_flow, linear_flow.Flow('f').add(*plain('a', 'b', 'c'), inner))
+        self.assertIn("['a', 'b']", str(error))
+
+    def test_a_retry_with_the_name_of_a_task(self):
+        self.assertRaises(
+            exceptions.Duplicate, compile_flow, linear_flow.Flow('f', retry=retry.Times(1, 'a')).add(*plain('a')))
+
+    def test_flows_may_share_a_name(self):
+        compile_flow(linear_flow.Flow('f').add(linear_flow.Flow('f'), linear_flow.Flow('f')))
+
+    def test_a_flow_in_two_places(self):
+        inner = linear_flow.Flow('inner').add(*plain('a'))
+        outer = linear_flow.Flow('f').add(inner, linear_flow.Flow('g').add(inner))
+        error = self.assertRaises(exceptions.CompilationFailure, compile_flow, outer)
+        self.assertIn("'inner'", str(error))
+
+    def test_a_retry_of_two_flows(self):
+        shared = retry.Times(1, 'r')
+        outer = linear_flow.Flow('f', retry=shared).add(linear_flow.Flow('g', retry=shared))
+        error = self.assertRaises(exceptions.CompilationFailure, compile_flow, outer)
+        self.assertIn("'r'", str(error))
+
+    def test_a_pattern_that_is_not_known(self):
+        class Other(flow.Flow):
+            def add(self, *items: Any) -> Any:
+                return self
+
+            def __len__(self) -> int:
+                return 0
+
+            def __iter__(self) -> Any:
+                return iter(())
+
+            iter_links = iter_nodes = __iter__
+
+            def _required(self) -> set[str]:
+                return set()
+
+        self.assertRaises(exceptions.CompilationFailure, compile_flow, Other('f'))
+        self.assertRaises(exceptions.CompilationFailure, compile_flow, linear_flow.Flow('f').add(Other('g')))
+
+
+class GatesTest(testtools.TestCase):
+    def _plan(self, target: Any, source: Any = None) -> Any:
+        graph = graph_flow.Flow('g')
+        first = Plain('a') if source is None else source
+        graph.add(first, target)
+        graph.link(first, target, decider=print)
+        return compile_flow(graph)
+
+    def _gates(self, plan: Any) -> dict[str, list[Any]]:
+        return {plan.atoms[node].name: [source if source == NOBODY else plan.atoms[source].name
+                                        for source in gate.sources] for node, gate in plan.gates.items()}
+
+    def test_before_a_task(self):
+        self.assertEqual({'b': ['a']}, self._gates(self._plan(Plain('b'))))
+
+    def test_before_a_flow_it_is_at_each_first_atom(self):
+        inner = unordered_flow.Flow('u').add(linear_flow.Flow('l').add(*plain('b', 'c')), Plain('d'))
+        self.assertEqual({'b': ['a'], 'd': ['a']}, self._gates(self._plan(inner)))
+
+    def test_before_a_flow_with_a_retry_it_is_at_the_retry(self):
+        inner = unordered_flow.Flow('u', retry=retry.Times(1, 'r')).add(*plain('b', 'c'))
+        self.assertEqual({'r': ['a']}, self._gates(self._plan(inner)))
+
+    def test_before_an_empty_flow_it_is_nowhere(self):
+        self.assertEqual({}, self._gates(self._plan(linear_flow.Flow('empty'))))
+        nested = linear_flow.Flow('outer').add(linear_flow.Flow('empty'), *plain('b'))
+        self.assertEqual({}, self._gates(self._plan(nested)))
+
+    def test_after_a_flow_it_has_no_source(self):
+        for source in (linear_flow.Flow('s').add(*plain('a')), unordered_flow.Flow('s'),
+                       linear_flow.Flow('s', retry=retry.Times(1, 'r'))):
+            self.assertEqual({'b': [NOBODY]}, self._gates(self._plan(Plain('b'), source)))
+
+
+class DigestTest(testtools.TestCase):
+    def test_equal_flows_have_equal_digests(self):
+        first, second = (compile_spec(random_spec(random.Random(5))) for _ in range(2))
+        self.assertEqual(first.digest(), second.digest())
+
+    def test_what_differs_shows(self):
+        def digest(pattern: Any = linear_flow, names: str = 'ab', controller: Any = None, version: Any = None) -> str:
+            tasks = plain(*names)
+            if version is not None:
+                tasks[0].version = version
+            return compile_flow(pattern.Flow('f', retry=controller).add(*tasks)).digest()
+
+        graph = graph_flow.Flow('f')
+        a, b = plain('a', 'b')
+        graph.add(a, b)
+        graph.link(a, b, decider=print)
+        found = [digest(), digest(unordered_flow), digest(names='ac'), digest(names='abc'), digest(names='ba'),
+                 digest(controller=retry.Times(1, 'r')), digest(version=(2, 0)), compile_flow(graph).digest()]
+        self.assertEqual(len(found), len(set(found)))

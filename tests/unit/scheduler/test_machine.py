@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler's two calls: what it answers to plain flows, and that it refuses what cannot have happened.
+
+That it follows the rules is tested on random flows in tests/property.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import testtools
+
+from tfd import retry, task
+from tfd.patterns import graph_flow, linear_flow, unordered_flow
+from tfd.plan import compile_flow
+from tfd.scheduler import (
+    Answered,
+    Ask,
+    Asked,
+    Code,
+    Decide,
+    Decided,
+    Execute,
+    Executed,
+    Gated,
+    Judged,
+    Moved,
+    Options,
+    Progress,
+    Resolved,
+    Revert,
+    Reverted,
+    Scheduler,
+    Suspended,
+)
+from tfd.scheduler.vocabulary import FAILED
+
+
+class Plain(task.Task):
+    def execute(self) -> None:
+        """Do nothing."""
+
+
+def linear(count: int, controller: Any = None) -> Any:
+    flow = linear_flow.Flow('f', retry=controller)
+    return compile_flow(flow.add(*(Plain(f't{number}') for number in range(count))))
+
+
+def unordered(count: int) -> Any:
+    return compile_flow(unordered_flow.Flow('f').add(*(Plain(f't{number}') for number in range(count))))
+
+
+class StepTest(testtools.TestCase):
+    def test_the_end_of_one_and_the_start_of_the_next_are_one_step(self):
+        scheduler = Scheduler(linear(2))
+        step = scheduler.start()
+        self.assertEqual(([Moved(0, Code.RUNNING)], [Execute(0)], None), (step.transitions, step.commands, step.final))
+        step = scheduler.handle([Executed(0, True)])
+        self.assertEqual([Moved(0, Code.SUCCESS), Moved(1, Code.RUNNING)], step.transitions)
+        self.assertEqual([Execute(1)], step.commands)
+        step = scheduler.handle([Executed(1, True)])
+        self.assertEqual(('SUCCESS', []), (step.final, step.commands))
+
+    def test_an_empty_flow_is_done_at_once(self):
+        step = Scheduler(compile_flow(linear_flow.Flow('f'))).start()
+        self.assertEqual(([], [], 'SUCCESS'), (step.transitions, step.commands, step.final))
+
+    def test_a_failure_is_decided_about_in_the_step_that_reverts(self):
+        scheduler = Scheduler(linear(1))
+        scheduler.start()
+        step = scheduler.handle([Executed(0, False)])
+        self.assertEqual(
+            [Moved(0, Code.FAILURE), Resolved(0), Judged(0, 'REVERT'), Moved(0, Code.REVERTING)], step.transitions)
+        self.assertEqual([Revert(0)], step.commands)
+        self.assertEqual('REVERTED', scheduler.handle([Reverted(0, True)]).final)
+
+    def test_a_question_and_its_answer_are_steps(self):
+        scheduler = Scheduler(linear(1, retry.Times(1, 'r')))
+        scheduler.start()
+        scheduler.handle([Executed(0, True)])
+        step = scheduler.handle([Executed(1, False)])
+        self.assertEqual(([Moved(1, Code.FAILURE)], [Ask(0, 1, 1)]), (step.transitions, step.commands))
+        step = scheduler.handle([Answered(0, 'RETRY')])
+        self.assertEqual([Resolved(1), Judged(1, 'RETRY'), Moved(1, Code.REVERTING)], step.transitions)
+        step = scheduler.handle([Reverted(1, True)])
+        self.assertEqual(
+            [Moved(1, Code.REVERTED), Judged(1, ''), Moved(0, Code.RETRYING), Moved(1, Code.PENDING),
+             Moved(0, Code.RUNNING)], step.transitions)
+
+    def test_an_answer_that_is_passed_on_is_recorded_with_the_next_question(self):
+        inner = linear_flow.Flow('inner', retry=retry.AlwaysRevert('i')).add(Plain('t'))
+        scheduler = Scheduler(compile_flow(linear_flow.Flow('outer', retry=retry.AlwaysRevert('o')).add(inner)))
+        scheduler.start()
+        scheduler.handle([Executed(0, True)])
+        scheduler.handle([Executed(1, True)])
+        scheduler.handle([Executed(2, False)])
+        step = scheduler.handle([Answered(1, 'REVERT')])
+        self.assertEqual(([Asked(2, 1)], [Ask(0, 2, 1)]), (step.transitions, step.commands))
+        step = scheduler.handle([Answered(0, 'REVERT')])
+        # Nobody overrules it: the innermost scope, which is the second, is reverted.
+        self.assertEqual([Asked(2, 2), Resolved(2), Asked(2, 0), Judged(2, 'REVERT')], step.transitions[:4])
+
+    def test_two_failures_are_two_questions_and_their_verdicts_are_recorded_one_by_one(self):
+        flow = unordered_flow.Flow('f', retry=retry.AlwaysRevert('r')).add(Plain('a'), Plain('b'))
+        scheduler = Scheduler(compile_flow(flow), Options(window=2))
+        scheduler.start()
+        scheduler.handle([Executed(0, True)])
+        step = scheduler.handle([Executed(1, False), Executed(2, False)])
+        self.assertEqual([Ask(0, 1, 1)], step.commands)
+        step = scheduler.handle([Answered(0, 'RETRY')])
+        self.assertEqual(([Resolved(1), Judged(1, 'RETRY')], [Ask(0, 2, 2)]), (step.transitions, step.commands))
+        step = scheduler.handle([Answered(0, 'REVERT_ALL')])
+        self.assertEqual([Resolved(2), Judged(0, 'REVERT'), Judged(1, '')], step.transitions[:3])
+        self.assertEqual([Revert(1), Revert(2)], step.commands)
+
+    def test_the_window_bounds_what_is_under_way(self):
+        scheduler = Scheduler(unordered(5), Options(barrier=False, window=2))
+        step = scheduler.start()
+        running = [command.node for command in step.commands]
+        self.assertEqual(2, len(running))
+        for _ in range(5):
+            step = scheduler.handle([Executed(running.pop(0), True)])
+            running += [command.node for command in step.commands]
+            self.assertLessEqual(len(running), 2)
+        self.assertEqual('SUCCESS', step.final)
+
+    def test_nothing_happens_is_a_step_with_nothing_in_it(self):
+        scheduler = Scheduler(linear(1))
+        scheduler.start()
+        step = scheduler.handle([])
+        self.assertEqual(([], [], None), (step.transitions, step.commands, step.final))
+
+    def test_a_suspend_withdraws_what_was_given_out(self):
+        scheduler = Scheduler(linear(2))
+        scheduler.start()
+        scheduler.handle([Executed(0, True)])
+        step = scheduler.handle([Suspended((1,))])
+        self.assertEqual(([Moved(1, Code.PENDING)], 'SUSPENDED'), (step.transitions, step.final))
+
+    def test_a_suspend_withdraws_a_revert_to_what_was_before(self):
+        for ok, before in ((True, Code.SUCCESS), (False, Code.FAILURE)):
+            scheduler = Scheduler(linear(2))
+            scheduler.start()
+            scheduler.handle([Executed(0, True)])
+            step = scheduler.handle([Executed(1, False)])
+            if ok:
+                step = scheduler.handle([Reverted(1, True)])
+            [command] = step.commands
+            step = scheduler.handle([Suspended((command.node,))])
+            self.assertEqual([Moved(command.node, before)], step.transitions)
+
+    def test_a_decider_that_raised_is_recorded(self):
+        graph = graph_flow.Flow('g')
+        a, b = Plain('a'), Plain('b')
+        graph.add(a, b)
+        graph.link(a, b, decider=print)
+        scheduler = Scheduler(compile_flow(graph))
+        scheduler.start()
+        self.assertEqual([Decide(1)], scheduler.handle([Executed(0, True)]).commands)
+        step = scheduler.handle([Decided(1, FAILED)])
+        self.assertEqual([Gated(1, FAILED), Resolved(1), Judged(0, 'REVERT')], step.transitions[:3])
+        self.assertEqual([Revert(0)], step.commands)
+
+
+class RefusedTest(testtools.TestCase):
+    """Illegal events raise, and leave the nodes that they name as they were."""
+
+    def _refused(self, scheduler: Scheduler, event: Any) -> None:
+        before = (bytes(scheduler.state), list(scheduler.waiting), copy.copy(scheduler.judge.verdicts))
+        self.assertRaises(ValueError, scheduler.handle, [event])
+        self.assertEqual(
+            before, (bytes(scheduler.state), list(scheduler.waiting), copy.copy(scheduler.judge.verdicts)))
+
+    def test_starting_twice(self):
+        scheduler = Scheduler(linear(1))
+        scheduler.start()
+        self.assertRaises(RuntimeError, scheduler.start)
+
+    def test_the_end_of_what_does_not_run(self):
+        scheduler = Scheduler(linear(2))
+        scheduler.start()
+        for event in (Executed(1, True), Reverted(0, True), Reverted(1, False)):
+            self._refused(scheduler, event)
+        scheduler.handle([Executed(0, True)])
+        self._refused(scheduler, Executed(0, True))
+        self.assertEqual('SUCCESS', scheduler.handle([Executed(1, True)]).final)
+
+    def test_an_answer_to_no_question(self):
+        scheduler = Scheduler(linear(1, retry.Times(1, 'r')))
+        scheduler.start()
+        self._refused(scheduler, Answered(0, 'RETRY'))
+        scheduler.handle([Executed(0, True)])
+        scheduler.handle([Executed(1, False)])
+        self._refused(scheduler, Answered(1, 'RETRY'))
+        scheduler.handle([Answered(0, 'REVERT')])
+        self._refused(scheduler, Answered(0, 'REVERT'))
+
+    def test_a_decision_that_was_not_asked_for(self):
+        self._refused(self._started(linear(1)), Decided(0, ''))
+
+    def test_a_suspend_of_what_does_not_run(self):
+        self._refused(self._started(linear(2)), Suspended((1,)))
+
+    def test_what_is_no_event(self):
+        self._refused(self._started(linear(1)), 'Executed')
+
+    def _started(self, plan: Any) -> Scheduler:
+        scheduler = Scheduler(plan)
+        scheduler.start()
+        return scheduler
+
+    def test_a_record_that_cannot_be(self):
+        # A task after one that never ran: nothing is ready, and the flow is not at its end.
+        scheduler = Scheduler(linear(3), Options(never_resolve=False), Progress({0: Code.REVERTED, 2: Code.SUCCESS}))
+        self.assertRaises(RuntimeError, scheduler.start)
+
+
+class ResumeTest(testtools.TestCase):
+    def _start(self, plan: Any, **progress: Any) -> Any:
+        return Scheduler(plan, Options(), Progress(**progress)).start()
+
+    def test_what_ran_runs_again_and_is_not_recorded_again(self):
+        step = self._start(linear(2), codes={0: Code.SUCCESS, 1: Code.RUNNING})
+        self.assertEqual(([], [Execute(1)]), (step.transitions, step.commands))
+
+    def test_what_was_reverting_reverts_again(self):
+        step = self._start(
+            linear(2), codes={0: Code.SUCCESS, 1: Code.REVERTING}, verdicts={0: 'REVERT'}, resolved=frozenset((1,)))
+        self.assertEqual(([], [Revert(1)]), (step.transitions, step.commands))
+
+    def test_what_ran_and_is_to_be_reverted_is_reverted(self):
+        step = self._start(
+            unordered(2), codes={1: Code.RUNNING, 2: Code.FAILURE}, verdicts={0: 'REVERT'}, resolved=frozenset((2,)))
+        self.assertEqual([Revert(1)], step.commands)
+        self.assertEqual([Moved(1, Code.REVERTING)], step.transitions)
+
+    def test_an_open_question_is_asked(self):
+        step = self._start(linear(1, retry.Times(1, 'r')), codes={0: Code.SUCCESS, 1: Code.FAILURE})
+        self.assertEqual([Ask(0, 1, 1)], step.commands)
+
+    def test_a_question_that_was_passed_on_goes_to_the_next(self):
+        inner = linear_flow.Flow('inner', retry=retry.AlwaysRevert('i')).add(Plain('t'))
+        plan = compile_flow(linear_flow.Flow('outer', retry=retry.AlwaysRevert('o')).add(inner))
+        step = self._start(plan, codes={0: Code.SUCCESS, 1: Code.SUCCESS, 2: Code.FAILURE}, levels={2: 1})
+        self.assertEqual([Ask(0, 2, 1)], step.commands)
+
+    def test_an_end_that_was_recorded_stays(self):
+        self.assertEqual('SUCCESS', self._start(linear(1), codes={0: Code.SUCCESS}).final)
+        self.assertEqual('REVERTED', self._start(
+            linear(1), codes={0: Code.REVERTED}, verdicts={0: 'REVERT'}, resolved=frozenset((0,))).final)
+        self.assertEqual('FAILURE', self._start(
+            linear(1), codes={0: Code.REVERT_FAILURE}, verdicts={0: 'REVERT'}, resolved=frozenset((0,))).final)
