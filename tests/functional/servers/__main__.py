@@ -8,12 +8,21 @@ printed, as lines for a shell, and the servers run until this process is interru
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+
+import psutil
 
 from tests.functional.servers import process, shared
+
+#: Of prctl(2): descendants whose parent has ended become children of this process.
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> int:
@@ -21,12 +30,13 @@ def main() -> int:
     arguments = _parse()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     kinds = [kind for kind in arguments.kinds if _is_usable(kind)]
     servers = shared.start_all(kinds)
     try:
         addresses = {shared.VARIABLES[kind]: server.address for kind, server in servers.items()}
         if arguments.command:
-            return subprocess.run(arguments.command, env={**os.environ, **addresses}).returncode
+            return _run(arguments.command, addresses, {each.pid for each in servers.values()})
         for variable, address in addresses.items():
             print(f"export {variable}='{address}'", flush=True)
         signal.pause()
@@ -36,6 +46,39 @@ def main() -> int:
         for server in servers.values():
             server.destroy()
     return 0
+
+
+def _run(command: Sequence[str], addresses: Mapping[str, str], kept: Collection[int]) -> int:
+    """Run it; end what it leaves behind: processes, except those kept, and temporary files."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    with tempfile.TemporaryDirectory(prefix='tfd-tests-', ignore_cleanup_errors=True) as folder:
+        # Servers that tests start may run under another user.
+        pathlib.Path(folder).chmod(0o711)
+        try:
+            running = subprocess.Popen(
+                command, env={**os.environ, **addresses, 'TMPDIR': folder}
+            )
+            # Meanwhile nothing of what has ended stays: tests wait for processes to be gone.
+            while (ended := _wait_for_any()) != running.pid:
+                os.waitpid(ended, 0)
+            return running.wait()
+        finally:
+            _end_strays(kept)
+
+
+def _wait_for_any() -> int:
+    """Return the id of a child that has ended."""
+    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+    assert found is not None
+    return found.si_pid
+
+
+def _end_strays(kept: Collection[int]) -> None:
+    """Kill children until none is left; those of a killed one come here in turn."""
+    while strays := [each for each in psutil.Process().children() if each.pid not in kept]:
+        for stray in strays:
+            stray.kill()
+        psutil.wait_procs(strays)
 
 
 def _parse() -> argparse.Namespace:
@@ -61,6 +104,9 @@ def _is_usable(kind: str) -> bool:
 
 
 def _interrupt(number: int, frame: object) -> None:
+    # Once: the second signal, of whoever signals a whole group, would break off the cleaning up.
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
