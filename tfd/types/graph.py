@@ -116,7 +116,13 @@ class DiGraph(_Additions, nx.DiGraph):  # type: ignore[misc]  # as above
                 queue.extend(self.predecessors(node))
 
     def _cycles(self) -> list[str]:
-        cycles = list(nx.simple_cycles(self))
+        # networkx begins a cycle anywhere: the text of a graph is that of its nodes' order.
+        place = {node: at for at, node in enumerate(self.nodes)}
+        cycles = []
+        for cycle in nx.simple_cycles(self):
+            first = cycle.index(min(cycle, key=place.__getitem__))
+            cycles.append(cycle[first:] + cycle[:first])
+        cycles.sort(key=lambda cycle: [place[node] for node in cycle])
         return [f'Cycles: {len(cycles)}', *('  ' + ' --> '.join(map(str, [*cycle, cycle[0]])) for cycle in cycles)]
 
 
