@@ -46,6 +46,8 @@ _NO_ARGUMENTS: dict[str, Any] = {}
 _RUNNING, _REVERTING = int(Code.RUNNING), int(Code.REVERTING)
 _INTERRUPTED = frozenset((states.RUNNING, states.SUSPENDING, states.RESUMING))
 _ENDED_WELL = frozenset((states.SUCCESS, states.SUSPENDED))
+#: What a run yields that finds nothing to do.
+_NOTHING_TO_DO = (states.SCHEDULING, states.WAITING, states.ANALYZING)
 
 
 class ActionEngine(base.Engine):
@@ -75,7 +77,7 @@ class ActionEngine(base.Engine):
         fence = self._ownership.fence if self._ownership is not None else None
         self._storage = Storage(flow_detail, backend, fence, book)
         self._plan: Plan | None = None
-        self._prepared = self._validated = False
+        self._prepared = False
         self._suspending = False
         self._running = threading.Lock()
         self._publisher = publishing.Publisher(self)
@@ -121,8 +123,6 @@ class ActionEngine(base.Engine):
     def validate(self) -> None:
         """Check that whatever an atom requires is there."""
         self.prepare()
-        if self._validated:
-            return
         missing: dict[str, None] = {}
         cause: exceptions.MissingDependencies | None = None
         for node, method, symbol in self.plan.unprovided:
@@ -132,7 +132,6 @@ class ActionEngine(base.Engine):
                 cause = cause or exceptions.MissingDependencies(f"'{method}' method on {atom}", [symbol])
         if missing:
             raise exceptions.MissingDependencies(self._flow, sorted(missing), cause=cause)
-        self._validated = True
 
     def reset(self) -> None:
         """Make the flow as it was before its first run."""
@@ -158,17 +157,30 @@ class ActionEngine(base.Engine):
         """Run, yielding what the engine is about to do; ``send(True)`` suspends."""
         self.validate()
         if not self._running.acquire(blocking=False):
-            raise exceptions.ExecutionFailure(f'flow {self._flow.name!r} is being run by this engine already')
+            raise exceptions.ExecutionFailure(f'flow {self.plan.name!r} is being run by this engine already')
         began = time.monotonic()
         try:
             scheduler = self._begin()
             yield from self._loop(scheduler, timeout)
+        except exceptions.TaskFlowException:
+            raise
+        except Exception:
+            self._interrupted()
+            raise
         finally:
             self._active_for += time.monotonic() - began
             self._suspending = False
             self._end()
             self._running.release()
         self._raise_failures()
+
+    def _interrupted(self) -> None:
+        """Record that the flow failed where who drives :meth:`run_iter` threw an exception into it.
+
+        Not that of a job: who owns that decides what becomes of it.
+        """
+        if self._ownership is None and self._storage.get_flow_state() in _INTERRUPTED:
+            self._commit(Step([], []), states.FAILURE)
 
     def _begin(self) -> machine.Scheduler:
         if self._storage.get_flow_state() == states.REVERTED:
@@ -178,18 +190,24 @@ class ActionEngine(base.Engine):
         return machine.Scheduler(self.plan, self._scheduling, self._storage.progress())
 
     def _loop(self, scheduler: machine.Scheduler, timeout: float | None) -> Iterator[str]:
-        self._suspending |= bool((yield states.RESUMING))
+        # Not "|=": that reads the flag before the yield, during which suspend() may set it.
+        if (yield states.RESUMING):
+            self._suspending = True
         step = scheduler.start()
         if step.final is None:
             self._commit(step, states.RUNNING)
         else:
             self._publisher.flow(states.RUNNING)
+            yield from _NOTHING_TO_DO
         while step.final is None:
-            self._suspending |= bool((yield states.SCHEDULING))
+            if (yield states.SCHEDULING):
+                self._suspending = True
             events = self._perform(step.commands)
-            self._suspending |= bool((yield states.WAITING))
+            if (yield states.WAITING):
+                self._suspending = True
             events = events or self._wait(timeout)
-            self._suspending |= bool((yield states.ANALYZING))
+            if (yield states.ANALYZING):
+                self._suspending = True
             if self._suspending:
                 self._tell_suspending(events)
             step = scheduler.handle(events)
@@ -223,7 +241,7 @@ class ActionEngine(base.Engine):
         if failures:
             ft.Failure.reraise_if_any(failures.values())
         if state not in _ENDED_WELL:
-            raise exceptions.ExecutionFailure(f'flow {self._flow.name!r} ended in {state}, and no failure is recorded')
+            raise exceptions.ExecutionFailure(f'flow {self.plan.name!r} ended in {state}, and no failure is recorded')
 
     # -- recording ---------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ def load(
 ) -> base.Engine:
     """Return an engine that will run a flow, or go on with it.
 
+    :param flow: a flow, or a task, which is run as a flow of that name with nothing else in it.
     :param store: the flow's inputs, by symbol.
     :param flow_detail: the record to run under; one of its own is made in the book where there is none.
     :param book: the logbook; one of its own is made where there is a backend and neither a book nor a flow detail.
@@ -82,9 +83,11 @@ def _kind_and_options(spec: str, kwargs: dict[str, Any]) -> tuple[str, dict[str,
 def _new_detail(
     flow: Any, book: models.LogBook | None, backend: persistence.Backend | None
 ) -> tuple[models.FlowDetail, models.LogBook | None]:
-    detail = models.FlowDetail(str(flow.name))
+    # What has no name is no flow, as compiling it will tell.
+    name = str(getattr(flow, 'name', flow))
+    detail = models.FlowDetail(name)
     if book is None and backend is not None:
-        book = models.LogBook(str(flow.name))
+        book = models.LogBook(name)
     if book is not None:
         book.add(detail)
         if backend is not None:

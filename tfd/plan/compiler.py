@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tfd import exceptions
+from tfd import exceptions, task
 from tfd import flow as flow_model
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
 from tfd.plan import model, symbols
@@ -21,9 +21,15 @@ def compile_flow(flow: Any) -> model.Plan:
 
     The flow is read once and not changed; atoms are referred to, not copied.
 
-    :raises CompilationFailure: a flow or retry is used in two places, or an item is of a class that is not known.
+    :param flow: a flow, or a task, which becomes a flow of its name.
+    :raises CompilationFailure: a flow or retry is used in two places, or a flow is of a pattern that is not known.
     :raises Duplicate: atoms have the same name.
+    :raises TypeError: what is to be compiled, or an item of it, is neither a flow nor a task.
     """
+    if isinstance(flow, task.Task):
+        flow = linear_flow.Flow(flow.name).add(flow)
+    elif not isinstance(flow, flow_model.Flow):
+        raise TypeError(f'a flow or a task can be compiled, not {flow!r} ({type(flow).__name__})')
     build = _Build()
     stack = [_open(build, flow, model.NOBODY, model.NOBODY, _ROOT_SCOPE)]
     finished: _Level | None = None
@@ -38,9 +44,12 @@ def compile_flow(flow: Any) -> model.Plan:
             stack.pop()
         elif isinstance(item, flow_model.Flow):
             stack.append(_open(build, item, level.flow, level.position, level.scope))
-        else:
+        elif isinstance(item, task.Task):
             node = build.add_atom(item, model.Kind.TASK, level.scope, level.flow, level.position)
             level.attach(node, node)
+        else:
+            raise TypeError(
+                f'flow {level.source.name!r} can hold flows and tasks, not {item!r} ({type(item).__name__})')
     return build.finish(str(flow.name))
 
 

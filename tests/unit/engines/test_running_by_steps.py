@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an engine takes as a flow, and how a run is driven step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import testtools
+
+from tfd import engines, exceptions, retry, task
+from tfd.patterns import linear_flow
+
+
+class Give(task.Task):
+    """Gives what it takes."""
+
+    default_provides = 'given'
+
+    def execute(self, taken: Any = 1) -> Any:
+        return taken
+
+
+class Need(task.Task):
+    def execute(self, taken: Any) -> Any:
+        return taken
+
+
+class WhatIsAFlowTest(testtools.TestCase):
+    def test_a_task_is_a_flow_of_its_name(self) -> None:
+        engine = engines.load(Give('one'))
+        told = []
+        engine.notifier.register('*', lambda state, details: told.append((details['flow_name'], state)))
+        engine.run()
+        self.assertEqual([('one', 'RUNNING'), ('one', 'SUCCESS')], told)
+        self.assertEqual({'given': 1}, engine.storage.fetch_all())
+
+    def test_the_arguments_of_a_task_are_found(self) -> None:
+        self.assertEqual({'taken': 3, 'given': 3}, engines.run(Give('one'), store={'taken': 3}))
+        self.assertRaises(exceptions.MissingDependencies, engines.run, Need('one'))
+
+    def test_nothing_else_is(self) -> None:
+        for other in ('a text', 5, Give, retry.Times(1, 'r')):
+            error = self.assertRaises(TypeError, engines.load(other).compile)
+            self.assertIn(repr(other), str(error))
+
+    def test_a_retry_is_no_item_of_a_flow(self) -> None:
+        engine = engines.load(linear_flow.Flow('f').add(retry.Times(1, 'r')))
+        error = self.assertRaises(TypeError, engine.run)
+        self.assertIn("flow 'f' can hold flows and tasks, not", str(error))
+
+
+class StepsTest(testtools.TestCase):
+    def _engine(self, *names: str) -> Any:
+        return engines.load(linear_flow.Flow('f').add(*(Give(name) for name in names)))
+
+    def test_a_flow_without_tasks_takes_the_same_steps(self) -> None:
+        self.assertEqual(
+            ['RESUMING', 'SCHEDULING', 'WAITING', 'ANALYZING', 'SUCCESS'], list(self._engine().run_iter()))
+
+    def test_suspends_at_whatever_step_it_is_told_to(self) -> None:
+        for at in range(6):
+            engine = self._engine('a', 'b', 'c')
+            seen = []
+            for step in engine.run_iter():
+                if len(seen) == at:
+                    engine.suspend()
+                seen.append(step)
+            self.assertEqual('SUSPENDED', seen[-1], f'told at step {at}, {seen}')
+            self.assertEqual('SUSPENDED', engine.storage.get_flow_state())
+            engine.run()
+            self.assertEqual('SUCCESS', engine.storage.get_flow_state())
+
+    def test_an_exception_thrown_in_fails_the_flow(self) -> None:
+        engine = self._engine('a', 'b')
+        steps = engine.run_iter()
+        for _ in range(5):
+            next(steps)
+        self.assertRaises(OSError, steps.throw, OSError('no'))
+        self.assertEqual('FAILURE', engine.storage.get_flow_state())
+        engine.run()
+        self.assertEqual('SUCCESS', engine.storage.get_flow_state())
+
+    def test_what_is_required_is_looked_for_at_each_run(self) -> None:
+        engine = engines.load(linear_flow.Flow('f').add(Give('a'), Need('b')), store={'taken': 1})
+        steps = engine.run_iter()
+        next(steps)
+        engine.suspend()
+        for _ in steps:
+            pass
+        engine.storage.save(engine.storage.injector_name, {})
+        self.assertRaises(exceptions.MissingDependencies, engine.run)
