@@ -39,7 +39,15 @@ class Rules:
     stand_ins: tuple[str, ...] = ()
 
 
-class StandIn:
+class _Anything(type):
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return StandIn
+
+
+class StandIn(metaclass=_Anything):
     """Base of the classes that stand for what comes later: they can be named and subclassed, and do nothing."""
 
 
@@ -140,7 +148,7 @@ class _StandInModule(types.ModuleType):
         if name.islower():
             # As modules are named, and classes are not.
             return importlib.import_module(f'{self.__name__}.{name}')
-        made = type(name, (StandIn,), {'__module__': self.__name__})
+        made = _Anything(name, (StandIn,), {'__module__': self.__name__})
         setattr(self, name, made)
         return made
 

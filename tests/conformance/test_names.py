@@ -70,9 +70,10 @@ class FinderTest(testtools.TestCase):
         self._write('answering/jobs/__init__.py', '')
         importlib.invalidate_caches()
         boards = self._import('taskflow.jobs.backends.boards')
-        made = type('Made', (boards.Board,), {})
+        made = types.new_class('Made', (boards.Board,))
         self.assertTrue(issubclass(made, names.StandIn))
         self.assertIs(boards.Board, boards.Board)
+        self.assertIs(names.StandIn, boards.Board.VERSION)
         self.assertIn('taskflow.jobs.backends.boards', self.finder.answered['stand-in'])
 
     def test_stand_ins_have_stand_ins_inside(self) -> None:
