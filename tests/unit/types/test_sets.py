@@ -22,7 +22,7 @@ class OrderedSetTest(testtools.TestCase):
         self.assertEqual(hash(OrderedSet('ab')), hash(OrderedSet('ba')))
         self.assertIn('a', OrderedSet('ab'))
         self.assertEqual(2, len(OrderedSet('ab')))
-        self.assertTrue(OrderedSet('a') < {'a', 'b'})
+        self.assertLess(OrderedSet('a'), {'a', 'b'})
         self.assertEqual({'b'}, OrderedSet('ab') - {'a'})
         self.assertEqual({'a', 'b', 'c'}, OrderedSet('ab') | {'c'})
 
