@@ -25,8 +25,8 @@ def has_revert(atom: Any) -> bool:
 
 def _inherits(atom: Any, *methods: str) -> bool:
     """Tell whether an atom has these methods from the base class, and not from its own class or on itself."""
-    cls, own = type(atom), vars(atom)
-    return all(getattr(cls, name) is getattr(_Atom, name) and name not in own for name in methods)
+    # By the bound methods: to ask for its __dict__ makes one, and keeps it, for every atom.
+    return all(getattr(getattr(atom, name), '__func__', None) is getattr(_Atom, name) for name in methods)
 
 
 def execute(atom: Any, arguments: Mapping[str, Any]) -> Any:
@@ -36,16 +36,17 @@ def execute(atom: Any, arguments: Mapping[str, Any]) -> Any:
 
     :raises BaseException: what is no Exception, as KeyboardInterrupt, goes through.
     """
-    cls, own = type(atom), atom.__dict__
-    plain = (cls.pre_execute is _Atom.pre_execute and cls.post_execute is _Atom.post_execute
-             and 'pre_execute' not in own and 'post_execute' not in own)
     try:
-        if not plain:
-            atom.pre_execute()
+        atom.pre_execute()
         outcome = atom.execute(**arguments)
     except Exception:
         outcome = ft.Failure()
-    return outcome if plain else _followed(atom.post_execute, outcome)
+    try:
+        atom.post_execute()
+    except Exception:
+        if not isinstance(outcome, ft.Failure):
+            outcome = ft.Failure()
+    return outcome
 
 
 def revert(atom: Any, arguments: Mapping[str, Any]) -> Any:
@@ -58,16 +59,11 @@ def revert(atom: Any, arguments: Mapping[str, Any]) -> Any:
         outcome = atom.revert(**arguments)
     except Exception:
         outcome = ft.Failure()
-    return _followed(atom.post_revert, outcome)
-
-
-def _followed(after: Callable[[], Any], outcome: Any) -> Any:
-    """Call what goes after a method; return its Failure where the method has none."""
     try:
-        after()
+        atom.post_revert()
     except Exception:
         if not isinstance(outcome, ft.Failure):
-            return ft.Failure()
+            outcome = ft.Failure()
     return outcome
 
 
