@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scheduler does what the rules say, on random flows: with and without barrier, windows, suspends and crashes.
 
-TFD_PROPERTY_RUNS is the number of random flows per test, TFD_PROPERTY_SEED the first seed.
+TFD_PROPERTY_RUNS is the number of random flows per test, or, as x5, how many times as many; TFD_PROPERTY_SEED is the
+first seed.
 """
 
 from __future__ import annotations

@@ -229,8 +229,9 @@ class Storage(Reader):
     def clear(self) -> Step:
         """Return the step that makes every atom PENDING, as if it had never run. To be recorded."""
         columns = self.columns
+        kept = {*columns.failures, *columns.resolved, *columns.histories}
         moved = [Moved(node, int(Code.PENDING)) for node in columns.plan.iter_atoms()
-                 if columns.states[node] or node in columns.resolved or node in columns.histories]
+                 if columns.states[node] or node in kept]
         decided = found(columns.plan, columns.decisions.values())
         return Step([
             *moved, *(Judged(scope, '') for scope in decided['scope']), *(Asked(node, 0) for node in decided['asked']),

@@ -162,6 +162,20 @@ class ResetTest(EngineTestCase):
         engine.run()
         self.assertEqual(['a.x', 'b.x'], self.calls)
 
+    def test_reset_forgets_a_decider_that_raised(self):
+        answers = [0, 1]
+        flow = graph_flow.Flow('g')
+        a, b = Traced('a', self.calls), Traced('b', self.calls)
+        flow.add(a, b)
+        flow.link(a, b, decider=lambda history: 1 // answers.pop(0))
+        engine = engines.load(flow, backend=memory.MemoryBackend(), never_resolve=True)
+        self.assertRaises(ZeroDivisionError, engine.run)
+        self.assertRaises(ZeroDivisionError, engine.run)
+        engine.reset()
+        self.assertEqual({}, engine.storage.get_failures())
+        engine.run()
+        self.assertEqual(['a.x', 'a.x', 'b.x'], self.calls)
+
     def test_reset_forgets_deciders(self):
         asked: list[Any] = []
         flow = graph_flow.Flow('g')
