@@ -245,6 +245,12 @@ class ResumeTest(testtools.TestCase):
         step = self._start(plan, codes={0: Code.SUCCESS, 1: Code.SUCCESS, 2: Code.FAILURE}, levels={2: 1})
         self.assertEqual([Ask(0, 2, 1)], step.commands)
 
+    def test_an_atom_that_a_changed_flow_has_gained_runs(self):
+        scheduler = Scheduler(linear(3), Options(), Progress({0: Code.SUCCESS, 2: Code.SUCCESS}))
+        self.assertEqual([Execute(1)], scheduler.start().commands)
+        step = scheduler.handle([Executed(1, True)])
+        self.assertEqual(([], 'SUCCESS'), (step.commands, step.final))
+
     def test_an_end_that_was_recorded_stays(self):
         self.assertEqual('SUCCESS', self._start(linear(1), codes={0: Code.SUCCESS}).final)
         self.assertEqual('REVERTED', self._start(
