@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -51,9 +52,9 @@ class Flow(flow.Flow):
             for node in new:
                 self._insert(node)
                 done.append(node)
-                for source, target, symbol in list(self._wanted_links(node, requires, existing)):
-                    self._connect(source, target, reason=symbol)
-                    links.append((source, target, symbol))
+            for source, target, symbol in self._wanted_links(new, requires, existing):
+                self._connect(source, target, reason=symbol)
+                links.append((source, target, symbol))
         except exceptions.DependencyFailure:
             self._undo(done, links)
             raise
@@ -104,28 +105,43 @@ class Flow(flow.Flow):
             self._requirers.setdefault(symbol, []).append(node)
 
     def _wanted_links(
-        self, node: flow.Node, requires: bool, existing: bool
+        self, new: list[flow.Node], requires: bool, existing: bool
     ) -> Iterator[tuple[flow.Node, flow.Node, str]]:
+        """Yield links for what the new items require, then for what older ones still do, as TaskFlow 6.5 finds them.
+
+        An item provides nothing to itself. An older item that has a provider keeps it; of several new ones it gets the
+        first.
+        """
         _needed, from_retry = self._retry_symbols()
         if requires:
-            for symbol in node.requires:
-                if symbol not in from_retry:
-                    for provider in self._providers.get(symbol, ()):
-                        self._check_one_provider(node, symbol)
-                        yield provider, node, symbol
+            for node in new:
+                for symbol in node.requires:
+                    if symbol not in from_retry:
+                        yield from ((provider, node, symbol) for provider in self._one_provider(node, symbol))
         if existing:
-            for symbol in node.provides:
-                for requirer in self._requirers.get(symbol, ()):
-                    if requirer is not node and symbol not in from_retry:
-                        self._check_one_provider(requirer, symbol)
-                        yield node, requirer, symbol
+            added = set(new)
+            for node in new:
+                for symbol in node.provides:
+                    if symbol not in from_retry:
+                        yield from ((node, older, symbol) for older in self._still_requiring(symbol, node, added))
 
-    def _check_one_provider(self, node: flow.Node, symbol: str) -> None:
-        providers = self._providers[symbol]
+    def _one_provider(self, node: flow.Node, symbol: str) -> list[flow.Node]:
+        """Return the other item that provides a symbol, in a list that may be empty.
+
+        :raises AmbiguousDependency: there are several.
+        """
+        providers = [provider for provider in self._providers.get(symbol, ()) if provider is not node]
         if len(providers) > 1:
             raise exceptions.AmbiguousDependency(
                 f"Resolution error detected when adding '{node.name}', multiple providers"
-                f" {[p.name for p in providers]} found for required symbol '{symbol}'")
+                f" {[provider.name for provider in providers]} found for required symbol '{symbol}'")
+        return providers
+
+    def _still_requiring(self, symbol: str, provider: flow.Node, added: set[flow.Node]) -> list[flow.Node]:
+        """Return the older items that require a symbol which no other item before ``provider`` provides."""
+        before = list(itertools.takewhile(lambda other: other is not provider, self._providers[symbol]))
+        return [older for older in self._requirers.get(symbol, ())
+                if older not in added and all(other is older for other in before)]
 
     def _connect(
         self, source: flow.Node, target: flow.Node, reason: str | None = None,

@@ -92,10 +92,28 @@ class GraphTest(testtools.TestCase):
         self.assertIn("adding 'k', multiple providers ['p', 'q'] found for required symbol 'x'", str(error))
         self.assertEqual(2, len(flow))
 
-    def test_a_second_provider_of_what_is_required_is_refused(self):
+    def test_an_older_item_keeps_its_provider(self):
         flow = graph_flow.Flow('g').add(item('p', '', 'x'), item('k', 'x'))
-        self.assertRaises(exceptions.AmbiguousDependency, flow.add, item('q', '', 'x'))
+        flow.add(item('q', '', 'x'))
         self.assertEqual({('p', 'k')}, links(flow))
+
+    def test_an_older_item_gets_the_first_of_several_new_providers(self):
+        flow = graph_flow.Flow('g').add(item('k', 'x'))
+        flow.add(item('p', '', 'x'), item('q', '', 'x'))
+        self.assertEqual({('p', 'k')}, links(flow))
+
+    def test_an_item_provides_nothing_to_itself(self):
+        flow = graph_flow.Flow('g').add(item('a', 'x', 'x'), item('b', 'x'))
+        self.assertEqual({('a', 'b')}, links(flow))
+        flow = graph_flow.Flow('g').add(item('a', 'x', 'x'))
+        flow.add(item('p', '', 'x'))
+        self.assertEqual({('p', 'a')}, links(flow))
+
+    def test_requirements_of_new_items_are_resolved_only_if_asked_for(self):
+        flow = graph_flow.Flow('g').add(item('a', '', 'x'), item('b', 'x'), resolve_requires=False)
+        self.assertEqual(set(), links(flow))
+        flow = graph_flow.Flow('g').add(item('b', 'x'), item('a', '', 'x'), resolve_requires=False)
+        self.assertEqual(set(), links(flow))
 
     def test_an_item_that_is_not_in_the_flow_cannot_be_linked(self):
         a, q = item('a'), item('q')
