@@ -26,12 +26,34 @@ LOG = logging.getLogger(__name__)
 REVERT_RESULT = 'result'
 REVERT_FLOW_FAILURES = 'flow_failures'
 
-#: Event of a task's notifier; its details are ``{'progress': 0.0 to 1.0}``.
+#: Event of a task's notifier; its details are ``{'progress': 0.0 to 1.0}``, and whatever else the task tells.
 EVENT_UPDATE_PROGRESS = 'update_progress'
 
-#: Set by whoever runs a task, in the context of the call: told of ``(task, progress)`` beside the task's own listeners.
-PROGRESS_SINK: contextvars.ContextVar[Callable[[Any, float], None] | None] = contextvars.ContextVar(
-    'tfd_progress_sink', default=None)
+#: Set by whoever runs a task, in the context of the call: told of ``(task, progress, details)`` before the task's own
+#: listeners are; ``details`` is a dictionary of whatever else the task tells, or None.
+PROGRESS_SINK: contextvars.ContextVar[Callable[[Any, float, Mapping[str, Any] | None], None] | None] = (
+    contextvars.ContextVar('tfd_progress_sink', default=None))
+
+
+def _tell_progress(teller: Task, details: Mapping[str, Any]) -> None:
+    sink = PROGRESS_SINK.get()
+    if sink is not None and 'progress' in details:
+        more = {key: value for key, value in details.items() if key != 'progress'}
+        sink(teller, details['progress'], more or None)
+
+
+class _TaskNotifier(notifier.RestrictedNotifier):
+    """Tells whoever runs the task of its progress too."""
+
+    def __init__(self, events: Iterable[str], teller: Task) -> None:
+        super().__init__(events)
+        self.teller = teller
+
+    def notify(self, event_type: str, details: dict[str, Any]) -> None:
+        """Call the listeners of the event."""
+        if event_type == EVENT_UPDATE_PROGRESS:
+            _tell_progress(self.teller, details)
+        super().notify(event_type, details)
 
 
 class Task(atom.Atom):
@@ -58,13 +80,13 @@ class Task(atom.Atom):
             name = f'{cls.__module__}.{cls.__qualname__}'
         super().__init__(
             name, provides, requires, auto_extract, rebind, inject, ignore_list, revert_rebind, revert_requires)
-        self._notifier: notifier.Notifier | None = None
+        self._notifier: _TaskNotifier | None = None
 
     @property
     def notifier(self) -> notifier.Notifier:
         """Tells of this task's own events, :data:`EVENT_UPDATE_PROGRESS` unless ``TASK_EVENTS`` says more."""
         if self._notifier is None:
-            self._notifier = notifier.RestrictedNotifier(self.TASK_EVENTS)
+            self._notifier = _TaskNotifier(self.TASK_EVENTS, self)
         return self._notifier
 
     def copy(self, retain_listeners: bool = True) -> Task:
@@ -72,7 +94,8 @@ class Task(atom.Atom):
         new = copy.copy(self)
         new._notifier = None
         if retain_listeners and self._notifier is not None:
-            new._notifier = self._notifier.copy()
+            new._notifier = copy.copy(self._notifier)
+            new._notifier.teller = new
         return new
 
     def update_progress(self, progress: float) -> None:
@@ -83,11 +106,11 @@ class Task(atom.Atom):
         if progress > 1.0 or progress < 0.0:
             LOG.warning('progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
             progress = min(max(progress, 0.0), 1.0)
-        sink = PROGRESS_SINK.get()
-        if sink is not None:
-            sink(self, progress)
-        if self._notifier is not None:
-            self._notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': progress})
+        details = {'progress': progress}
+        if self._notifier is None:
+            _tell_progress(self, details)
+        else:
+            self._notifier.notify(EVENT_UPDATE_PROGRESS, details)
 
 
 class FunctorTask(Task):

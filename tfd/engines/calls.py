@@ -12,7 +12,7 @@ from tfd.types import failure as ft
 
 __all__ = ['PROGRESS', 'execute', 'has_revert', 'in_context', 'revert']
 
-#: Told of the progress of the task that runs in this context: ``sink(task, progress)``.
+#: Told of the progress of the task that runs in this context: ``sink(task, progress, details)``.
 PROGRESS = tasks.PROGRESS_SINK
 
 _Atom = atoms.Atom
@@ -67,7 +67,9 @@ def revert(atom: Any, arguments: Mapping[str, Any]) -> Any:
     return outcome
 
 
-def in_context(sink: Callable[[Any, float], None], call: Callable[..., Any], *args: Any) -> Any:
+def in_context(
+    sink: Callable[[Any, float, Mapping[str, Any] | None], None], call: Callable[..., Any], *args: Any
+) -> Any:
     """Call with a sink for progress."""
     token = PROGRESS.set(sink)
     try:

@@ -254,10 +254,15 @@ class ActionEngine(base.Engine):
             self._storage.record(step, flow_state, settlement)
         else:
             self._persist(lambda: self._storage.record(step, flow_state, settlement))
+        told = flow_state is None or flow_state == old
+        if flow_state == states.RUNNING and not told:
+            # That it runs comes before what it does.
+            self._publisher.tell_flow(flow_state, old)
+            told = True
         for item in news:
             self._publisher.atom(*item)
         self._publisher.ended(step)
-        if flow_state is not None and flow_state != old:
+        if flow_state is not None and not told:
             self._publisher.tell_flow(flow_state, old)
 
     def _persist(self, write: Callable[[], None]) -> None:

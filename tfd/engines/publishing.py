@@ -96,13 +96,13 @@ class Publisher:
                 if isinstance(item, Moved) and item.code in _ENDS and item.node in self._watched:
                     self._engine.plan.atoms[item.node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
 
-    def progress(self, task: Any, progress: float) -> None:
+    def progress(self, task: Any, progress: float, details: Mapping[str, Any] | None = None) -> None:
         """Keep what a task told of its progress; once it has ended there is none."""
         columns = self._engine.storage.columns
         if columns.states[columns.plan.by_name[task.name]] not in _BEGINS:
             return
         try:
-            self._engine.storage.set_task_progress(task.name, progress)
+            self._engine.storage.set_task_progress(task.name, progress, details)
         except Exception:
             LOG.warning('progress of task %s of flow %s cannot be kept now', task.name,
                         self._engine.storage.flow_uuid, exc_info=True)

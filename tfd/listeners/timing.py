@@ -68,7 +68,8 @@ class DurationListener(base.Listener):
             else:
                 storage.update_flow_metadata(metadata)
         except exceptions.StorageFailure:
-            LOG.warning('the duration of %s %r could not be stored: %f s', item_type, item_name, seconds, exc_info=True)
+            LOG.warning(
+                '%f s could not be stored as the duration of %s %r', seconds, item_type, item_name, exc_info=True)
 
 
 class PrintingDurationListener(DurationListener):

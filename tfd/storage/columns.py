@@ -42,6 +42,7 @@ class Columns:
     :ivar states: as they may be seen: RUNNING and REVERTING only once the atom is called.
     :ivar results: of ``execute``; of a retry what its latest attempt provided. NOTHING where there is none.
     :ivar failures: of ``execute``; changed by :meth:`fail`, which counts in ``failure_changes``.
+    :ivar gone: failures of atoms that are recorded and not in the plan any more, by name.
     :ivar histories: of each retry, ``[(provided, {atom name: Failure}), …]``.
     :ivar decisions: what was decided and is in force, by subject (:mod:`tfd.storage.decisions`).
     :ivar open_attempts: retries whose latest attempt is not recorded yet.
@@ -55,6 +56,7 @@ class Columns:
         self.states = bytearray(size)
         self.results: list[Any] = [NOTHING] * size
         self.failures: dict[int, ft.Failure] = {}
+        self.gone: dict[str, ft.Failure] = {}
         self.failure_changes = 0
         self.revert_results: dict[int, Any] = {}
         self.revert_failures: dict[int, ft.Failure] = {}

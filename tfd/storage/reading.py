@@ -194,8 +194,9 @@ class Reader:
         return self._told[1]
 
     def get_execute_failures(self) -> dict[str, ft.Failure]:
-        """Return ``{atom name: Failure}`` of the failures of execute."""
-        return self._named(self.columns.failures)
+        """Return ``{atom name: Failure}`` of the failures of execute, of atoms too that the flow has no more."""
+        columns = self.columns
+        return {**columns.gone, **self._named(columns.failures)}
 
     def get_revert_failures(self) -> dict[str, ft.Failure]:
         """Return ``{atom name: Failure}`` of the failures of revert."""
@@ -207,7 +208,7 @@ class Reader:
 
     def has_failures(self) -> bool:
         """Tell whether there are failures of either kind."""
-        return bool(self.columns.failures or self.columns.revert_failures)
+        return bool(self.columns.failures or self.columns.revert_failures or self.columns.gone)
 
     def _named(self, failures: Mapping[int, ft.Failure]) -> dict[str, ft.Failure]:
         return {self.columns.plan.atoms[node].name: failure for node, failure in dict(failures).items()}

@@ -83,6 +83,8 @@ class Storage(Reader):
             atom = known.get(str(plan.atoms[node].name))
             if atom is not None:
                 columns.take(node, atom)
+        columns.gone = {
+            name: atom.failure for name, atom in known.items() if atom.failure is not None and name not in plan.by_name}
         injected = known.get(INJECTOR)
         self._injector_known = INJECTOR in self._on_record
         recorded = dict(injected.results or {}) if injected is not None else {}

@@ -9,6 +9,7 @@ import testtools
 
 from tfd import engines, exceptions, retry, task
 from tfd.patterns import linear_flow
+from tfd.persistence import backends, models
 
 
 class Give(task.Task):
@@ -23,6 +24,11 @@ class Give(task.Task):
 class Need(task.Task):
     def execute(self, taken: Any) -> Any:
         return taken
+
+
+class Refuse(task.Task):
+    def execute(self) -> None:
+        raise OSError('no')
 
 
 class WhatIsAFlowTest(testtools.TestCase):
@@ -89,3 +95,55 @@ class StepsTest(testtools.TestCase):
             pass
         engine.storage.save(engine.storage.injector_name, {})
         self.assertRaises(exceptions.MissingDependencies, engine.run)
+
+
+class Tell(task.Task):
+    """Tells of its progress, and what it is at."""
+
+    def execute(self) -> None:
+        self.notifier.notify(task.EVENT_UPDATE_PROGRESS, {'progress': 0.5, 'at': 'the middle'})
+
+
+class ToldTest(testtools.TestCase):
+    def test_what_a_task_tells_beside_its_progress_is_kept(self) -> None:
+        for kind in ('serial', 'parallel'):
+            engine = engines.load(Tell('t'), engine=kind)
+            engine.run()
+            self.assertEqual(
+                {'at_progress': 0.5, 'details': {'at': 'the middle'}}, engine.storage.get_task_progress_details('t'))
+            self.assertEqual(1.0, engine.storage.get_task_progress('t'))
+
+    def test_a_copy_tells_of_itself(self) -> None:
+        tell = Tell('t')
+        tell.notifier.register(task.EVENT_UPDATE_PROGRESS, lambda event, details: None)
+        other = tell.copy()
+        other.name = 'other'
+        engine = engines.load(other)
+        engine.run()
+        self.assertIsNotNone(engine.storage.get_task_progress_details('other'))
+
+    def test_a_flow_runs_before_its_atoms_do_anything(self) -> None:
+        engine = engines.load(linear_flow.Flow('f', retry=retry.Times(2, 'r')).add(Give('a')))
+        engine.prepare()
+        engine.storage.set_atom_intention('r', 'RETRY')
+        engine.storage.set_atom_state('r', 'SUCCESS')
+        engine.storage.set_atom_state('a', 'REVERTED')
+        told = []
+        for where in (engine.notifier, engine.atom_notifier):
+            where.register('*', lambda state, details: told.append(state))
+        engine.run()
+        self.assertEqual(['RUNNING', 'RETRYING', 'PENDING', 'RUNNING', 'SUCCESS'], told[:5])
+
+    def test_the_failure_of_an_atom_that_is_gone_is_raised(self) -> None:
+        backend = backends.fetch('memory')
+        self.addCleanup(backend.close)
+        detail = models.FlowDetail('f')
+        engine = engines.load(
+            linear_flow.Flow('f').add(Give('a'), Refuse('b')), flow_detail=detail, backend=backend)
+        engine.atom_notifier.register('FAILURE', lambda state, details: engine.suspend())
+        engine.run()
+        self.assertEqual('SUSPENDED', engine.storage.get_flow_state())
+        again = engines.load(linear_flow.Flow('f').add(Give('a')), flow_detail=detail, backend=backend)
+        again.prepare()
+        self.assertEqual(['b'], list(again.storage.get_failures()))
+        self.assertTrue(again.storage.has_failures())

@@ -96,7 +96,7 @@ class DurationListenerTest(_TimingTest):
         self.patch(Storage, 'update_atom_metadata', refuse)
         with timing.DurationListener(engine):
             engine.run()
-        self.assertIn("the duration of task 'a' could not be stored", self.log.output)
+        self.assertIn("could not be stored as the duration of task 'a'", self.log.output)
 
 
 class PrintingDurationListenerTest(_TimingTest):
