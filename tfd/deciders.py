@@ -9,7 +9,7 @@ from collections.abc import Iterable
 __all__ = ['Depth']
 
 
-class Depth(enum.Enum):
+class Depth(enum.StrEnum):
     """What is ignored where a decider on a link says no, widest first."""
 
     #: The link's target and everything that runs after it, in any flow.
@@ -22,7 +22,7 @@ class Depth(enum.Enum):
     ATOM = 'ATOM'
 
     @classmethod
-    def translate(cls, desired_depth: Depth | str) -> Depth:
+    def translate(cls, desired_depth: Depth | str) -> Depth:  # type: ignore[override]  # TaskFlow's name for it
         """Return the depth of that name, in any case.
 
         :raises ValueError: there is no such depth.

@@ -13,11 +13,11 @@ from tfd.types import failure as ft
 
 __all__ = [
     'EXECUTE_REVERT_HISTORY', 'RETRY', 'REVERT', 'REVERT_ALL', 'REVERT_FLOW_FAILURES', 'AlwaysRevert',
-    'AlwaysRevertAll', 'Decision', 'ForEach', 'History', 'ParameterizedForEach', 'Retry', 'Times',
+    'AlwaysRevertAll', 'Decision', 'ForEach', 'ForEachBase', 'History', 'ParameterizedForEach', 'Retry', 'Times',
 ]
 
 
-class Decision(enum.Enum):
+class Decision(enum.StrEnum):
     """What a retry answers to a failure in its flow."""
 
     #: Revert the flow that this retry controls, asking the retry around it first (whose RETRY wins).
@@ -177,7 +177,7 @@ class Times(Retry):
         return len(history) + 1
 
 
-class _ForEachBase(Retry):
+class ForEachBase(Retry):
     """What the retries that try one value after another have in common."""
 
     def __init__(
@@ -208,7 +208,7 @@ class _ForEachBase(Retry):
         return RETRY
 
 
-class ForEach(_ForEachBase):
+class ForEach(ForEachBase):
     """Runs the flow once for each value, until one succeeds; provides the value.
 
     :param values: the values; kept, not copied.
@@ -230,7 +230,7 @@ class ForEach(_ForEachBase):
         return self._get_next_value(self._values, history)
 
 
-class ParameterizedForEach(_ForEachBase):
+class ParameterizedForEach(ForEachBase):
     """As :class:`ForEach`, with the values taken from the symbol ``values`` (``rebind`` names another)."""
 
     def on_failure(self, values: Iterable[Any], history: History, *args: Any, **kwargs: Any) -> Decision:  # type: ignore[override]  # TaskFlow's signature

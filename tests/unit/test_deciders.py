@@ -26,6 +26,10 @@ class DepthTest(testtools.TestCase):
         for name in ('FLOW', 'NEIGHBORS', 'ATOM'):
             self.assertEqual(name, Depth.translate(name.lower()).value)
 
+    def test_they_are_words(self):
+        self.assertEqual(['ALL', 'FLOW', 'NEIGHBORS', 'ATOM'], [str(depth) for depth in Depth])
+        self.assertEqual('ALL', Depth.ALL)
+
     def test_an_unknown_depth_is_refused_and_the_known_ones_named(self):
         for wrong, kind in (('most', ValueError), (5, TypeError), (None, TypeError)):
             error = self.assertRaises(kind, Depth.translate, wrong)

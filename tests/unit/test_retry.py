@@ -47,6 +47,10 @@ class HistoryTest(testtools.TestCase):
 
 
 class DecisionsTest(testtools.TestCase):
+    def test_they_are_words(self):
+        self.assertEqual(['REVERT', 'REVERT_ALL', 'RETRY'], list(retry.Decision))
+        self.assertEqual('RETRY', f'{retry.RETRY}')
+
     def _history(self, *provided: Any) -> retry.History:
         return retry.History([(value, {'a': failure(ValueError())}) for value in provided])
 
@@ -114,6 +118,17 @@ class InFlowsTest(testtools.TestCase):
         self.assertEqual([5, 6], self._run(retry.ParameterizedForEach(provides='value'), 6, values=[5, 6, 7]))
         self.assertEqual(
             [8, 9], self._run(retry.ParameterizedForEach(rebind={'values': 'v'}, provides='value'), 9, v=[8, 9]))
+
+    def test_an_answer_may_be_its_text(self):
+        class Texts(retry.Retry):
+            def execute(self, history: Any) -> int:  # type: ignore[override]
+                return len(history)
+
+            def on_failure(self, history: Any) -> Any:  # type: ignore[override]
+                return 'RETRY' if len(history) < 3 else 'REVERT'
+
+        self.assertEqual([0, 1, 2], self._run(Texts('r', provides='value'), 2))
+        self.assertEqual([0, 1, 2, 'failed'], self._run(Texts('r', provides='value'), 9))
 
     def test_the_name_comes_from_the_flow(self):
         flow = linear_flow.Flow('f', retry=retry.Times(1))

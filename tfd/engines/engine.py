@@ -365,7 +365,7 @@ class ActionEngine(base.Engine):
         try:
             arguments = storage.arguments(command.retry, plan.execute_arguments[command.retry])
             answer = retry.on_failure(history=storage.history_of(command.retry), **arguments)
-            if not isinstance(answer, retries.Decision):
+            if answer not in tuple(retries.Decision):
                 raise TypeError(
                     f'retry {retry.name!r} answered {answer!r} to a failure; RETRY, REVERT or REVERT_ALL is expected')
         except Exception:
@@ -373,7 +373,7 @@ class ActionEngine(base.Engine):
             if storage.columns.states[command.retry] != Code.FAILURE:
                 storage.add_failure(command.retry, ft.Failure())
             return Answered(command.retry, '')
-        return Answered(command.retry, answer.value)
+        return Answered(command.retry, str(answer))
 
     def _decide(self, command: Decide) -> Decided:
         """Ask all the deciders that can keep an atom from starting."""
