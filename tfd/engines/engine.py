@@ -200,20 +200,46 @@ class ActionEngine(base.Engine):
             self._publisher.flow(states.RUNNING)
             yield from _NOTHING_TO_DO
         while step.final is None:
-            if (yield states.SCHEDULING):
-                self._suspending = True
-            events = self._perform(step.commands)
-            if (yield states.WAITING):
-                self._suspending = True
-            events = events or self._wait(timeout)
-            if (yield states.ANALYZING):
-                self._suspending = True
-            if self._suspending:
-                self._tell_suspending(events)
-            step = scheduler.handle(events)
-            if step.final is None and events:
-                self._commit(step)
+            events: list[Event] | None = None
+            try:
+                if (yield states.SCHEDULING):
+                    self._suspending = True
+                events = self._perform(step.commands)
+                if (yield states.WAITING):
+                    self._suspending = True
+                events = events or self._wait(timeout)
+                if (yield states.ANALYZING):
+                    self._suspending = True
+            except GeneratorExit:
+                self._finish(self._come_to_rest(scheduler, step, events))
+                raise
+            except Exception:
+                if events:
+                    # Whatever is thrown in, what has ended has ended.
+                    self._commit(scheduler.handle([*events, machine.Suspended()]))
+                raise
+            step = self._handle(scheduler, events)
         yield self._finish(step)
+
+    def _handle(self, scheduler: machine.Scheduler, events: list[Event]) -> Step:
+        if self._suspending:
+            self._tell_suspending(events)
+        step = scheduler.handle(events)
+        if step.final is None and events:
+            self._commit(step)
+        return step
+
+    def _come_to_rest(self, scheduler: machine.Scheduler, step: Step, events: list[Event] | None) -> Step:
+        """Let what runs end, as after a suspend, where who drives the engine leaves it; return the last step.
+
+        :param events: what the step's commands came to, as far as it is known; None where they were not performed.
+        """
+        self._suspending = True
+        while step.final is None:
+            if events is None:
+                events = self._perform(step.commands)
+            step, events = self._handle(scheduler, events or self._wait(None)), None
+        return step
 
     def _tell_suspending(self, events: list[Event]) -> None:
         if self._storage.get_flow_state() != states.SUSPENDING:

@@ -31,6 +31,17 @@ class Refuse(task.Task):
         raise OSError('no')
 
 
+class Call(task.Task):
+    """Notes that it was called."""
+
+    def __init__(self, name: str, calls: list[str]) -> None:
+        super().__init__(name)
+        self.calls = calls
+
+    def execute(self) -> None:
+        self.calls.append(self.name)
+
+
 class WhatIsAFlowTest(testtools.TestCase):
     def test_a_task_is_a_flow_of_its_name(self) -> None:
         engine = engines.load(Give('one'))
@@ -75,6 +86,33 @@ class StepsTest(testtools.TestCase):
             self.assertEqual('SUSPENDED', engine.storage.get_flow_state())
             engine.run()
             self.assertEqual('SUCCESS', engine.storage.get_flow_state())
+
+    def test_who_leaves_suspends(self) -> None:
+        for kind in ('serial', 'parallel'):
+            for left_after in range(2, 11):
+                calls: list[str] = []
+                engine = engines.load(linear_flow.Flow('f').add(*(Call(name, calls) for name in 'abc')), engine=kind)
+                steps = engine.run_iter()
+                for _ in range(left_after):
+                    next(steps)
+                steps.close()
+                # Where nothing was left to do the flow has ended.
+                expected = 'SUSPENDED' if len(calls) < 3 else 'SUCCESS'
+                self.assertEqual(expected, engine.storage.get_flow_state(), (kind, left_after))
+                engine.run()
+                self.assertEqual('abc', ''.join(calls), (kind, left_after))
+
+    def test_what_has_ended_is_kept_when_an_exception_is_thrown_in(self) -> None:
+        for thrown_after in range(2, 11):
+            calls: list[str] = []
+            engine = engines.load(linear_flow.Flow('f').add(*(Call(name, calls) for name in 'abc')))
+            steps = engine.run_iter()
+            for _ in range(thrown_after):
+                next(steps)
+            self.assertRaises(OSError, steps.throw, OSError('no'))
+            self.assertEqual('FAILURE', engine.storage.get_flow_state(), thrown_after)
+            engine.run()
+            self.assertEqual('abc', ''.join(calls), thrown_after)
 
     def test_an_exception_thrown_in_fails_the_flow(self) -> None:
         engine = self._engine('a', 'b')
