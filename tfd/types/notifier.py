@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ['Listener', 'Notifier', 'RestrictedNotifier']
+__all__ = ['Listener', 'Notifier', 'RestrictedNotifier', 'register_deregister']
 
 LOG = logging.getLogger(__name__)
 
@@ -197,3 +198,22 @@ class RestrictedNotifier(Notifier):
     def can_be_registered(self, event_type: str) -> bool:
         """Tell whether listeners may register for the event."""
         return event_type in self._watchable_events or (self._allow_any and event_type == self.ANY)
+
+
+@contextlib.contextmanager
+def register_deregister(
+    notifier: Notifier, event_type: str, callback: Callback | None = None, args: Iterable[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None, details_filter: DetailsFilter | None = None,
+) -> Iterator[None]:
+    """Register a listener for as long as a ``with`` statement lasts; without a callback nothing is registered.
+
+    The arguments and errors are those of :meth:`Notifier.register`.
+    """
+    if callback is None:
+        yield
+        return
+    notifier.register(event_type, callback, args=args, kwargs=kwargs, details_filter=details_filter)
+    try:
+        yield
+    finally:
+        notifier.deregister(event_type, callback, details_filter=details_filter)

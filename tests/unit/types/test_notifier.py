@@ -11,7 +11,7 @@ import testtools
 from tfd.types import notifier
 
 
-class NotifierTest(testtools.TestCase):
+class _WithNotifier(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.told: list[Any] = []
@@ -22,6 +22,8 @@ class NotifierTest(testtools.TestCase):
     def listen(self, event: str, *args: Any, **kwargs: Any) -> None:
         self.told.append((event, args, kwargs))
 
+
+class NotifierTest(_WithNotifier):
     def test_the_event_and_the_details_are_told(self):
         self.notifier.register('e', self.listen)
         self.notifier.notify('e', {'a': 1})
@@ -126,6 +128,27 @@ class NotifierTest(testtools.TestCase):
         self.assertNotEqual(listener, notifier.Listener(self.listen))
         self.assertNotEqual(listener, 5)
         self.assertIn('listen', repr(listener))
+
+
+class ForAWhileTest(_WithNotifier):
+    def test_a_listener_listens_for_as_long_as_the_statement_lasts(self):
+        with notifier.register_deregister(self.notifier, 'e', self.listen, args=[1], details_filter=bool):
+            self.notifier.notify('e', {})
+            self.notifier.notify('e', {'a': 1})
+        self.notifier.notify('e', {'a': 2})
+        self.assertEqual([('e', (1,), {'details': {'a': 1}})], self.told)
+
+    def test_also_where_that_ends_badly(self):
+        def end_badly() -> None:
+            with notifier.register_deregister(self.notifier, 'e', self.listen):
+                raise OSError
+
+        self.assertRaises(OSError, end_badly)
+        self.assertFalse(self.notifier)
+
+    def test_nobody_may_listen(self):
+        with notifier.register_deregister(self.notifier, 'e'):
+            self.assertFalse(self.notifier)
 
 
 class RestrictedTest(testtools.TestCase):
