@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from tfd import exceptions, states
+from tfd import exceptions, retry, states
 from tfd.plan import Kind, Plan
 from tfd.types import failure as ft
 
@@ -111,7 +111,7 @@ class FailureFormatter:
             result = storage.get_execute_result(atom.name)
         except exceptions.NotFound:
             return values
-        values['provides'] = self._masked(atom, result)
+        values['provides'] = self._masked(atom, result[-1][0] if isinstance(atom, retry.Retry) else result)
         return values
 
     def mask_result(self, atom_name: str, result: Any) -> Any:

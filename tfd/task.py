@@ -30,7 +30,7 @@ REVERT_FLOW_FAILURES = 'flow_failures'
 EVENT_UPDATE_PROGRESS = 'update_progress'
 
 #: Set by whoever runs a task, in the context of the call: told of ``(task, progress, details)`` before the task's own
-#: listeners are; ``details`` is a dictionary of whatever else the task tells, or None.
+#: listeners are; ``details`` is a dictionary of whatever else the task tells.
 PROGRESS_SINK: contextvars.ContextVar[Callable[[Any, float, Mapping[str, Any] | None], None] | None] = (
     contextvars.ContextVar('tfd_progress_sink', default=None))
 
@@ -39,7 +39,7 @@ def _tell_progress(teller: Task, details: Mapping[str, Any]) -> None:
     sink = PROGRESS_SINK.get()
     if sink is not None and 'progress' in details:
         more = {key: value for key, value in details.items() if key != 'progress'}
-        sink(teller, details['progress'], more or None)
+        sink(teller, details['progress'], more)
 
 
 class _TaskNotifier(notifier.RestrictedNotifier):
@@ -77,7 +77,7 @@ class Task(atom.Atom):
     ) -> None:
         if name is None:
             cls = type(self)
-            name = f'{cls.__module__}.{cls.__qualname__}'
+            name = f'{cls.__module__}.{cls.__name__}'
         super().__init__(
             name, provides, requires, auto_extract, rebind, inject, ignore_list, revert_rebind, revert_requires)
         self._notifier: _TaskNotifier | None = None
@@ -163,12 +163,13 @@ class MapFunctorTask(Task):
     """
 
     def __init__(
-        self, functor: Callable[[Any], Any], requires: Iterable[str], name: str | None = None, provides: Any = None,
-        auto_extract: bool = True, rebind: atom.Rebind = None, inject: Mapping[str, Any] | None = None,
+        self, functor: Callable[[Any], Any], requires: str | Iterable[str], name: str | None = None,
+        provides: Any = None, auto_extract: bool = True, rebind: atom.Rebind = None,
+        inject: Mapping[str, Any] | None = None,
     ) -> None:
         _check_arguments(functor, 1, 'Map')
         self._functor = functor
-        self._requires = tuple(requires)
+        self._requires = atom.as_names(requires)
         super().__init__(
             _callable_name(functor) if name is None else name, provides=provides, requires=self._requires,
             auto_extract=auto_extract, rebind=rebind, inject=inject)
@@ -189,16 +190,17 @@ class ReduceFunctorTask(Task):
     """
 
     def __init__(
-        self, functor: Callable[[Any, Any], Any], requires: Iterable[str], name: str | None = None,
+        self, functor: Callable[[Any, Any], Any], requires: str | Iterable[str], name: str | None = None,
         provides: Any = None, auto_extract: bool = True, rebind: atom.Rebind = None,
         inject: Mapping[str, Any] | None = None,
     ) -> None:
         _check_arguments(functor, 2, 'Reduce')
         self._functor = functor
-        self._requires = tuple(requires)
+        self._requires = atom.as_names(requires)
         if len(self._requires) < 2:
             raise ValueError(
-                f'{len(self._requires)} elements were provided. Requires must have at least 2 elements.')
+                f'requires of reduce functor {functor!r} must have at least 2 elements, it has {len(self._requires)}:'
+                f' {list(self._requires)}')
         super().__init__(
             _callable_name(functor) if name is None else name, provides=provides, requires=self._requires,
             auto_extract=auto_extract, rebind=rebind, inject=inject)
@@ -218,10 +220,12 @@ def _takes_anything(*args: Any, **kwargs: Any) -> None:
 def _check_arguments(functor: Callable[..., Any], count: int, what: str) -> None:
     if not callable(functor):
         raise ValueError(f'{what} functor must be callable, {functor!r} is not')
-    found = len(signature.read(functor).required)
+    taken = signature.read(functor)
+    found = len(taken.required) + len(taken.optional)
     if found != count:
         raise ValueError(
-            f'{found} arguments were provided. {what} functor must take exactly {count} argument{"s" * (count > 1)}.')
+            f'{what} functor {functor!r} must take exactly {count} argument{"s" * (count > 1)}, it takes {found}:'
+            f' {[*taken.required, *taken.optional]}')
 
 
 def _callable_name(function: Callable[..., Any]) -> str:

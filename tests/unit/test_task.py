@@ -119,6 +119,30 @@ class ProgressTest(testtools.TestCase):
         self.assertIn(0.25, seen)
         self.assertEqual(1.0, engine.storage.get_task_progress('t'))
 
+    def _steps(self, made: Any) -> list[Any]:
+        told: list[Any] = []
+        made.notifier.register(task.EVENT_UPDATE_PROGRESS, lambda event, details: told.append(details['progress']))
+        engine = engines.load(linear_flow.Flow('f').add(made))
+        self.assertRaises(ZeroDivisionError, engine.run)
+        return [told, engine.storage.get_task_progress('t'), engine.storage.get_task_progress_details('t')]
+
+    def test_what_failed_has_not_come_to_its_end(self):
+        class Failing(task.Task):
+            def execute(self) -> None:
+                self.notifier.notify(task.EVENT_UPDATE_PROGRESS, {'progress': 0.25, 'at': 'a'})
+                raise ZeroDivisionError
+
+            def revert(self, **kwargs: Any) -> None:
+                self.update_progress(0.75)
+
+        class Twice(Failing):
+            def revert(self, **kwargs: Any) -> None:
+                raise ZeroDivisionError
+
+        self.assertEqual([[0.0, 0.25, 0.0, 0.75, 1.0], 1.0, None], self._steps(Failing('t')))
+        self.assertEqual(
+            [[0.0, 0.25, 0.0], 0.0, {'at_progress': 0.25, 'details': {'at': 'a'}}], self._steps(Twice('t')))
+
     def test_other_events_are_refused(self):
         self.assertRaises(ValueError, Progressing('t').notifier.register, 'other', print)
 
@@ -203,3 +227,19 @@ class MapReduceTest(testtools.TestCase):
         self.assertRaises(ValueError, task.MapFunctorTask, lambda x, y: x, requires=['a'])
         self.assertRaises(ValueError, task.ReduceFunctorTask, plus_one, requires=['a', 'b'])
         self.assertRaises(ValueError, task.ReduceFunctorTask, operator.add, requires=['a'])
+
+    def test_optional_arguments_of_the_function_count(self):
+        self.assertRaises(ValueError, task.MapFunctorTask, lambda x, y=1: x, requires=['a'])
+        made = task.ReduceFunctorTask(lambda x, y=1: x + y, requires=['a', 'b'], provides='out')
+        self.assertEqual(3, engines.run(made, store={'a': 1, 'b': 2})['out'])
+
+    def test_a_text_is_one_symbol(self):
+        made = task.MapFunctorTask(plus_one, requires='ab', provides='out')
+        self.assertEqual([2], engines.run(made, store={'ab': 1})['out'])
+        error = self.assertRaises(ValueError, task.ReduceFunctorTask, operator.add, requires='ab')
+        self.assertIn("must have at least 2 elements, it has 1: ['ab']", str(error))
+
+    def test_errors_tell_what_the_function_takes(self):
+        error = self.assertRaises(ValueError, task.MapFunctorTask, operator.add, requires=['a'])
+        self.assertEqual(
+            f"Map functor {operator.add!r} must take exactly 1 argument, it takes 2: ['a', 'b']", str(error))

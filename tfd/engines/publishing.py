@@ -20,7 +20,8 @@ __all__ = ['LOG', 'Publisher']
 LOG = logging.getLogger(__name__)
 
 _BEGINS = frozenset((Code.RUNNING, Code.REVERTING))
-_ENDS = frozenset((Code.SUCCESS, Code.FAILURE, Code.REVERTED, Code.REVERT_FAILURE))
+#: Where a task has got to its end; one that failed got as far as it told.
+_COMPLETE = frozenset((Code.SUCCESS, Code.REVERTED))
 
 
 class Publisher:
@@ -85,7 +86,9 @@ class Publisher:
             node for node, atom in enumerate(self._engine.plan.atoms) if getattr(atom, '_notifier', None)}
 
     def begins(self, node: int) -> None:
-        """Tell a task's own listeners that it is at its begin."""
+        """Tell a task's own listeners that it is at its begin, also where it has told of progress before."""
+        if node in self._engine.storage.columns.metas:
+            self._engine.storage.restart_progress(node)
         if node in self._watched:
             self._engine.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 0.0})
 
@@ -93,7 +96,7 @@ class Publisher:
         """Tell tasks' own listeners of those that a recorded step brought to their end."""
         if self._watched:
             for item in step.transitions:
-                if isinstance(item, Moved) and item.code in _ENDS and item.node in self._watched:
+                if isinstance(item, Moved) and item.code in _COMPLETE and item.node in self._watched:
                     self._engine.plan.atoms[item.node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
 
     def progress(self, task: Any, progress: float, details: Mapping[str, Any] | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tfd import exceptions, states
 from tfd.persistence import base, models
-from tfd.plan.model import Argument
+from tfd.plan.model import Argument, Kind
 from tfd.retry import History
 from tfd.scheduler import Code
 from tfd.storage.columns import NOTHING, Columns
@@ -159,7 +159,7 @@ class Reader:
         return self.columns.uuid_of(self._node(atom_name))
 
     def get(self, atom_name: str) -> Any:
-        """Return what an atom's execute returned, or its Failure.
+        """Return what an atom's execute returned, or its Failure; of a retry, its history in a list.
 
         :raises NotFound: there is no such atom, or it has done neither.
         """
@@ -170,7 +170,7 @@ class Reader:
         result = self.columns.results[node]
         if result is NOTHING or self.columns.states[node] not in _READABLE:
             raise exceptions.NotFound(f'Result for atom {atom_name!r} is not known ({self.get_atom_state(atom_name)})')
-        return result
+        return self.columns.stored_history(node) if self.columns.plan.kinds[node] == Kind.RETRY else result
 
     get_execute_result = get
 
@@ -283,8 +283,12 @@ class Reader:
         """Return a retry's history.
 
         :raises NotFound: there is no such atom.
+        :raises TypeError: it is not a retry.
         """
-        return self.history_of(self._node(retry_name))
+        node = self._node(retry_name)
+        if self.columns.plan.kinds[node] != Kind.RETRY:
+            raise TypeError(f'atom {retry_name!r} of flow {self.flow_name!r} is a task, not a retry: it has no history')
+        return self.history_of(node)
 
     def history_of(self, node: int) -> History:
         """Return the history of the retry at a node."""

@@ -281,6 +281,14 @@ class Storage(Reader):
             self._complete(node)
         return True
 
+    def restart_progress(self, node: int) -> None:
+        """Set the progress of a task that has told any to its begin; what else it told stays."""
+        meta = self.columns.metas[node]
+        if meta.get('progress'):
+            self.columns.metas[node] = {**meta, 'progress': 0.0}
+            if self._recorder is not None:
+                self._recorder.meta_changed(node)
+
     def _complete(self, node: int) -> None:
         """Set the progress of a task that has told any to its end."""
         meta = self.columns.metas.get(node)
@@ -338,7 +346,7 @@ class Storage(Reader):
         """Keep how far a task is. Recorded with the next step, or by itself where there was none for a second.
 
         :param progress: 0.0 to 1.0.
-        :param details: more about it.
+        :param details: more about it; an empty dictionary forgets what was told, None leaves it.
         :raises NotFound: there is no such task.
         """
         node = self._node(task_name)

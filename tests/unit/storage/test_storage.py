@@ -112,6 +112,29 @@ class FetchTest(testtools.TestCase):
         self.assertRaises(exceptions.NotFound, Storage(models.FlowDetail('f')).get_atom_state, 'a')
 
 
+class RetryTest(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        attempts = iter((True, False))
+
+        def fail_once(n: int) -> None:
+            if next(attempts):
+                raise OSError('once')
+
+        flow = linear_flow.Flow('f', retry=retry.Times(2, 'r', provides='n')).add(task.FunctorTask(fail_once, name='a'))
+        self.engine = engines.load(flow)
+        self.engine.run()
+
+    def test_the_result_of_a_retry_is_its_history(self):
+        [(first, failures), last] = self.engine.storage.get('r')
+        self.assertEqual((1, ['a'], (2, {})), (first, list(failures), last))
+        self.assertEqual(2, self.engine.storage.fetch('n'))
+
+    def test_a_task_has_no_history(self):
+        error = self.assertRaises(TypeError, self.engine.storage.get_retry_history, 'a')
+        self.assertIn("'a'", str(error))
+
+
 class ArgumentsTest(testtools.TestCase):
     def test_optional_arguments_are_given_where_there_is_a_value(self):
         seen: list[Any] = []
