@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, ClassVar
 
 from tfd.types import sets, signature
@@ -45,55 +45,64 @@ class Binding:
         self.revert_optional = sets.OrderedSet(revert[1].values()).difference(given)
 
 
-def _as_names(names: Names) -> tuple[str, ...]:
+def as_names(names: Names) -> tuple[str, ...]:
+    """Return the names that were given, of which one may be given as it is."""
     if names is None:
         return ()
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _explicit(rebind: Rebind, required: tuple[str, ...]) -> dict[str, str]:
-    """Return the part of a mapping that was given by ``rebind``."""
+def _explicit(who: object, rebind: Rebind, required: tuple[str, ...]) -> dict[str, str]:
+    """Return the part of a mapping that was given by ``rebind``.
+
+    :raises TypeError: it has none of the forms of ``rebind``; a set has no order.
+    """
     if rebind is None:
         return {}
     if isinstance(rebind, Mapping):
         return dict(rebind)
-    if isinstance(rebind, list | tuple | set):
+    if isinstance(rebind, list | tuple):
         symbols = list(rebind)
         mapping = dict(zip(required, symbols, strict=False))
         # More symbols than required arguments: the rest keep their names, for **kwargs to take.
         mapping.update((symbol, symbol) for symbol in symbols[len(required):])
         return mapping
     raise TypeError(
-        f'Invalid rebind value {rebind!r} ({type(rebind).__name__}): it must be a mapping, a list or a tuple')
+        f'Invalid rebind value {rebind!r} ({type(rebind).__name__}) of atom {who}: it must be a mapping, a list or a'
+        ' tuple')
 
 
 def _bind(
-    who: object, sig: signature.Signature, reserved: tuple[str, ...], requires: tuple[str, ...], rebind: Rebind,
-    infer: bool,
+    who: object, method: str, sig: signature.Signature, reserved: tuple[str, ...], requires: tuple[str, ...],
+    rebind: Rebind, infer: bool,
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return ``(needed, optional)``: the symbols of the arguments of one callable.
 
     :raises ValueError: an argument is not bound, or something is bound to no argument.
     """
     required = tuple(name for name in sig.required if name not in reserved)
-    explicit = _explicit(rebind, required)
+    explicit = _explicit(who, rebind, required)
     bound = {**{name: name for name in requires}, **explicit}
     if infer:
         bound = {**{name: bound.get(name, name) for name in required}, **bound}
     missing = [name for name in required if name not in bound]
     if missing:
-        raise ValueError(f'Missing arguments for atom {who}: {missing}')
+        raise ValueError(
+            f'Missing arguments for atom {who}: {missing}; its {method} needs {list(required)}, and requires and rebind'
+            f' name {list(bound)}')
     known = {*sig.required, *sig.optional}
     extra = [name for name in bound if name not in known]
     if extra and not sig.open:
-        raise ValueError(f'Extra arguments given to atom {who}: {extra}')
+        raise ValueError(
+            f'Extra arguments given to atom {who}: {extra}; its {method} takes {[*sig.required, *sig.optional]} and no'
+            ' **kwargs')
     optional = {}
     if infer:
         optional = {name: name for name in sig.optional if name not in bound and name not in reserved}
     return bound, optional
 
 
-def _save_as(provides: Any) -> dict[Any, Any]:
+def _save_as(who: object, provides: Any) -> dict[Any, Any]:
     """Return ``{symbol: index into the result}``; the index is None where the result as a whole is meant.
 
     :raises TypeError: it is none of the forms of ``provides``.
@@ -102,11 +111,13 @@ def _save_as(provides: Any) -> dict[Any, Any]:
         return {}
     if isinstance(provides, str):
         return {provides: None}
-    if isinstance(provides, list | tuple):
+    if isinstance(provides, list | tuple) or (isinstance(provides, Sequence) and not isinstance(provides, bytes)):
         return {symbol: at for at, symbol in enumerate(provides)}
-    if isinstance(provides, set | frozenset):
+    if isinstance(provides, Set):
         return {symbol: symbol for symbol in provides}
-    raise TypeError(f'Atom provides parameter should be str, set or tuple/list, not {provides!r}')
+    raise TypeError(
+        f'Atom provides parameter should be str, set or tuple/list, not {provides!r} ({type(provides).__name__}), as'
+        f' atom {who} has it')
 
 
 class Atom(abc.ABC):
@@ -119,7 +130,7 @@ class Atom(abc.ABC):
     :param rebind: ``{argument: symbol}``, or a list of symbols for the required arguments in their order.
     :param inject: values that this atom alone sees, by symbol.
     :param ignore_list: kept for TaskFlow's signature; without effect there (6.5) and here.
-    :param revert_rebind, revert_requires: the same for ``revert``; by default those of ``execute``.
+    :param revert_rebind, revert_requires: the same for ``revert``; where they are empty, those of ``execute``.
     :raises ValueError: an argument is left without a symbol, or a symbol without an argument.
     :raises TypeError: ``provides`` or ``rebind`` has none of the forms above.
     """
@@ -141,13 +152,12 @@ class Atom(abc.ABC):
         self.name: Any = name
         self.version: Any = (1, 0)
         self.inject = inject
-        self.save_as = _save_as(self.default_provides if provides is None else provides)
+        self.save_as = _save_as(name or type(self).__name__, self.default_provides if provides is None else provides)
         plain = auto_extract and not (requires or rebind or revert_rebind or revert_requires or inject)
         binding = type(self).__dict__.get('_plain_binding') if plain else None
         if binding is None:
             binding = self._make_binding(
-                _as_names(requires), auto_extract, rebind, revert_rebind,
-                None if revert_requires is None else _as_names(revert_requires))
+                as_names(requires), auto_extract, rebind, revert_rebind, as_names(revert_requires))
             if plain and self._signatures_of_class():
                 type(self)._plain_binding = binding  # type: ignore[attr-defined]  # a cache, per class
         self._binding: Binding = binding
@@ -168,15 +178,13 @@ class Atom(abc.ABC):
 
     def _make_binding(
         self, requires: tuple[str, ...], infer: bool, rebind: Rebind, revert_rebind: Rebind,
-        revert_requires: tuple[str, ...] | None,
+        revert_requires: tuple[str, ...],
     ) -> Binding:
-        who = self.name or type(self).__qualname__
+        who = self.name or type(self).__name__
         execute, revert = self._signatures()
-        forward = _bind(who, execute, self._reserved, requires, rebind, infer)
+        forward = _bind(who, 'execute', execute, self._reserved, requires, rebind, infer)
         backward = _bind(
-            who, revert, self._revert_reserved,
-            requires if revert_requires is None else revert_requires,
-            rebind if revert_rebind is None else revert_rebind, infer)
+            who, 'revert', revert, self._revert_reserved, revert_requires or requires, revert_rebind or rebind, infer)
         return Binding(forward, backward, self.inject.keys() if self.inject else ())
 
     @property
@@ -236,4 +244,4 @@ class Atom(abc.ABC):
 
     def __repr__(self) -> str:
         cls = type(self)
-        return f'<{cls.__module__}.{cls.__qualname__} {self}>'
+        return f'<{cls.__module__}.{cls.__name__} {self}>'

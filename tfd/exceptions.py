@@ -179,15 +179,14 @@ class RequestTimeout(ExecutionFailure):
 
 
 class DisallowedAccess(TaskFlowException):
-    """A value is private to its scope and was asked for from outside.
+    """Something is not accessible in the present state.
 
-    :ivar disallowed_names: the names that may not be read.
+    :ivar state: the state, None where it is not known.
     """
 
-    def __init__(self, message: str, cause: BaseException | None = None,
-                 disallowed_names: Iterable[str] | None = None) -> None:
+    def __init__(self, message: object = None, cause: BaseException | None = None, state: str | None = None) -> None:
         super().__init__(message, cause=cause)
-        self.disallowed_names = frozenset(disallowed_names or ())
+        self.state = state
 
 
 class NotImplementedError(builtins.NotImplementedError):

@@ -151,7 +151,7 @@ class Flow(abc.ABC):
 
     def __str__(self) -> str:
         module = type(self).__module__.rpartition('.')[2]
-        return f'"{module}.{type(self).__qualname__}: {self.name}(len={len(self)})"'
+        return f'"{module}.{type(self).__name__}: {self.name}(len={len(self)})"'
 
     def __repr__(self) -> str:
-        return f'<{type(self).__module__}.{type(self).__qualname__} {self}>'
+        return f'<{type(self).__module__}.{type(self).__name__} {self}>'

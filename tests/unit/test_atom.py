@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import collections
 from typing import Any
 
 import testtools
 
 from tfd import engines, task
 from tfd.patterns import linear_flow
+from tfd.types import sets
 
 
 class AB(task.Task):
@@ -116,9 +118,37 @@ class RebindTest(testtools.TestCase):
         self.assertRaises(ValueError, AB, 'k', rebind={'z': 'x'})
 
     def test_what_is_neither_is_refused(self):
-        for rebind in ('x', 5):
+        # A set has no order in which to bind arguments.
+        for rebind in ('x', 5, {'x'}):
             error = self.assertRaises(TypeError, AB, 'k', rebind=rebind)
-            self.assertIn(repr(rebind), str(error))
+            self.assertIn(f'{rebind!r} ({type(rebind).__name__}) of atom k', str(error))
+
+    def test_errors_tell_the_method_and_what_it_takes(self):
+        class Both(task.Task):
+            def execute(self, a: Any) -> None:
+                """Take a."""
+
+            def revert(self, z: Any) -> None:
+                """Take z."""
+
+        error = self.assertRaises(ValueError, Both, 'k', rebind={'a': 'x'})
+        self.assertEqual("Extra arguments given to atom k: ['a']; its revert takes ['z'] and no **kwargs", str(error))
+        error = self.assertRaises(ValueError, Both, 'k', auto_extract=False, requires=['a'], revert_requires=['q'])
+        self.assertEqual(
+            "Missing arguments for atom k: ['z']; its revert needs ['z'], and requires and rebind name ['q']",
+            str(error))
+
+    def test_an_empty_rebind_of_revert_is_none(self):
+        class Both(task.Task):
+            def execute(self, a: Any, **kwargs: Any) -> None:
+                """Take a."""
+
+            def revert(self, a: Any, **kwargs: Any) -> None:
+                """Take a too."""
+
+        for empty in ({}, (), []):
+            self.assertEqual({'a': 'x'}, Both('k', rebind={'a': 'x'}, revert_rebind=empty).revert_rebind)
+        self.assertEqual({'a': 'a', 'q': 'q'}, Both('k', requires=['q'], revert_requires=()).revert_rebind)
 
     def test_revert_has_a_rebind_of_its_own(self):
         class Both(task.Task):
@@ -157,11 +187,14 @@ class ProvidesTest(testtools.TestCase):
         for provides, expected in (
             ('x', {'x': None}), (('x', 'y'), {'x': 0, 'y': 1}), (['x'], {'x': 0}), ({'x'}, {'x': 'x'}),
             (frozenset(('x',)), {'x': 'x'}), (None, {}), ((), {}),
+            (sets.OrderedSet(('x', 'y')), {'x': 'x', 'y': 'y'}), (collections.UserList('xy'), {'x': 0, 'y': 1}),
         ):
             self.assertEqual(expected, AB('k', provides=provides).save_as, provides)
 
     def test_what_is_none_of_them_is_refused(self):
-        self.assertRaises(TypeError, AB, 'k', provides=5)
+        for provides in (5, b'xy', {'x': 1}):
+            error = self.assertRaises(TypeError, AB, 'k', provides=provides)
+            self.assertIn(f'not {provides!r} ({type(provides).__name__}), as atom k has it', str(error))
 
     def test_names_keep_their_order(self):
         self.assertEqual(['c', 'a', 'b'], list(AB('k', provides=('c', 'a', 'b')).provides))
@@ -192,6 +225,13 @@ class ProvidesTest(testtools.TestCase):
 
 
 class NameTest(testtools.TestCase):
+    def test_a_class_inside_of_something_is_named_by_its_own_name(self):
+        class Inside(AB):
+            """It has the name that it has in TaskFlow, by which its results are asked for."""
+
+        self.assertEqual(f'{__name__}.Inside', Inside().name)
+        self.assertEqual(f'<{__name__}.Inside "k==1.0">', repr(Inside('k')))
+
     def test_default_name(self):
         self.assertEqual(f'{__name__}.AB', AB().name)
 

@@ -66,6 +66,10 @@ class AttributesTest(testtools.TestCase):
         self.assertEqual(['b', 'a'], error.missing_requirements)
         self.assertIn("'who' requires ['b', 'a'] but no other entity produces said requirements", str(error))
 
+    def test_disallowed_access(self):
+        self.assertEqual('RUNNING', exceptions.DisallowedAccess('not now', state='RUNNING').state)
+        self.assertIsNone(exceptions.DisallowedAccess('not now').state)
+
     def test_ownership_lost(self):
         error = exceptions.OwnershipLost('j', 3, 'why')
         self.assertEqual(('j', 3, 'why'), (error.job, error.epoch, error.why))

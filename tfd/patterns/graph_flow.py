@@ -76,14 +76,18 @@ class Flow(flow.Flow):
         """
         for node, end in ((u, 'from'), (v, 'to')):
             if node not in self._successors:
-                raise ValueError(f"Node '{node}' not found to link {end}")
+                raise ValueError(f"Node '{node}' not found to link {end} in flow {self.name!r}")
         if decider is None:
             if decider_depth is not None:
-                raise ValueError('Decider depth requires a decider to be provided along with it')
+                raise ValueError(
+                    f'Decider depth requires a decider to be provided along with it: the link from {u.name!r} to'
+                    f' {v.name!r} in flow {self.name!r} has the depth {decider_depth!r} alone')
             self._connect(u, v)
             return self
         if not callable(decider):
-            raise ValueError('Decider boolean callback must be callable')
+            raise ValueError(
+                f'Decider boolean callback must be callable, {decider!r} is not: of the link from {u.name!r} to'
+                f' {v.name!r} in flow {self.name!r}')
         depth = deciders.Depth.ALL if decider_depth is None else deciders.Depth.translate(decider_depth)
         self._connect(u, v, extra={flow.LINK_DECIDER: decider, flow.LINK_DECIDER_DEPTH: depth})
         return self
@@ -249,7 +253,7 @@ class TargetedFlow(Flow):
         :raises ValueError: it is not in the flow.
         """
         if target_node not in self._successors:
-            raise ValueError(f"Node '{target_node}' not found")
+            raise ValueError(f"Node '{target_node}' not found in flow {self.name!r}")
         self._target = target_node
         self._subset = None
         self._changed()

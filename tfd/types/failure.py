@@ -26,7 +26,7 @@ def _type_names(exc_type: type[BaseException]) -> tuple[str, ...]:
         if cls in (BaseException, object):
             continue
         module = '' if cls.__module__ in ('builtins', '__builtin__') else f'{cls.__module__}.'
-        names.append(module + cls.__qualname__)
+        names.append(module + cls.__name__)
     return tuple(names)
 
 
@@ -98,7 +98,7 @@ class Failure:
 
         :raises TypeError: it is not derived from Exception.
         """
-        return cls((type(exception), exception, exception.__traceback__))
+        return cls((type(exception), exception, getattr(exception, '__traceback__', None)))
 
     # -- what it holds -----------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ class MadeTest(testtools.TestCase):
         self.assertRaises(TypeError, Failure)
         self.assertRaises(TypeError, caught, KeyboardInterrupt())
         self.assertRaises(TypeError, Failure.from_exception, SystemExit())
+        self.assertRaises(TypeError, Failure.from_exception, 5)
 
     def test_unknown_arguments_are_refused(self):
         error = self.assertRaises(TypeError, Failure, other=1)
@@ -89,6 +90,14 @@ class MadeTest(testtools.TestCase):
 
 
 class CheckTest(testtools.TestCase):
+    def test_a_class_inside_of_something_has_its_own_name(self):
+        class Inside(Exception):
+            """It has the name that it has in TaskFlow, and in records that TaskFlow made."""
+
+        failure = Failure.from_exception(Inside('x'))
+        self.assertEqual([f'{__name__}.Inside', 'Exception'], list(failure))
+        self.assertIs(Inside, failure.check(Inside))
+
     def test_classes_and_names(self):
         for failure in (caught(Special('x')), reloaded(caught(Special('x')))):
             self.assertIs(Special, failure.check(KeyError, Special))
