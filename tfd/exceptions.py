@@ -8,8 +8,7 @@ them and carry attributes, so that nobody has to parse a message.
 from __future__ import annotations
 
 import builtins
-import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 __all__ = [
@@ -54,7 +53,8 @@ class TaskFlowException(Exception):
     """Base of every error of tfd; keeps the name that TaskFlow's users catch.
 
     :param message: what went wrong; the first line of the class docstring where it is not given.
-    :param cause: the exception that led to this one, also kept as ``__cause__`` by :func:`raise_with_cause`.
+    :param cause: the exception that led to this one, also kept as ``__cause__`` by :func:`raise_with_cause`; its text
+        is told with the message. One that was only raised from, as in ``raise … from``, is told by :meth:`pformat`.
     """
 
     def __init__(self, message: object = None, cause: BaseException | None = None) -> None:
@@ -71,7 +71,7 @@ class TaskFlowException(Exception):
     @property
     def cause(self) -> BaseException | None:
         """The exception that led to this one, or None."""
-        return self._cause
+        return self._cause or self.__cause__
 
     def pformat(self, indent: int = 2, indent_text: str = ' ', show_root_class: bool = False) -> str:
         """Return this error and its causes, one under the other.
@@ -81,23 +81,35 @@ class TaskFlowException(Exception):
         """
         if indent < 0:
             raise ValueError(f'indent must be 0 or more, not {indent}')
-        out = io.StringIO()
-        seen: set[int] = set()
-        error: BaseException | None = self
-        depth = 0
-        while error is not None and id(error) not in seen:
-            seen.add(id(error))
-            prefix = indent_text * (indent * depth)
-            name = type(error).__name__
-            text = str(error)
-            show_class = show_root_class or depth > 0 or not text
-            lines = (f'{name}: {text}' if text and show_class else text or name).splitlines()
-            if depth:
-                out.write('\n')
-            out.write('\n'.join(prefix + line for line in lines))
-            error = getattr(error, 'cause', None) or error.__cause__
-            depth += 1
-        return out.getvalue()
+        return _told(_chain(self, implied=True), indent_text * indent, show_root_class)
+
+    def __str__(self) -> str:
+        """Return the message, and under it those of the causes that were given with ``cause``, as TaskFlow 6.x does."""
+        return _told(_chain(self, implied=False), '  ', False) if self._cause is not None else super().__str__()
+
+
+def _chain(error: BaseException, implied: bool) -> Iterator[BaseException]:
+    """Yield an error and its causes; where ``implied``, also those of ``raise … from``."""
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        given = following._cause if isinstance(following, TaskFlowException) else None
+        following = given or (following.__cause__ if implied else None)
+
+
+def _told(errors: Iterable[BaseException], indent: str, show_root_class: bool) -> str:
+    """Return errors one under the other, each by one indent deeper."""
+    lines: list[str] = []
+    for depth, error in enumerate(errors):
+        name = type(error).__name__
+        # Not str(), which tells the causes too.
+        text = Exception.__str__(error) if isinstance(error, TaskFlowException) else str(error)
+        show_class = show_root_class or depth > 0 or not text
+        told = f'{name}: {text}' if text and show_class else text or name
+        lines += [indent * depth + line for line in told.splitlines()]
+    return '\n'.join(lines)
 
 
 def raise_with_cause(

@@ -227,7 +227,7 @@ class SqlCoordinator:
         try:
             return self._patience.call(work, late)
         except exceptions.StorageUnavailable as error:
-            raise exceptions.CoordinatorUnavailable(str(error), cause=error) from error
+            raise exceptions.CoordinatorUnavailable(str(error)) from error
 
     def _need_session(self, what: str) -> None:
         if self.session() is None:

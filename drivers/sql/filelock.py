@@ -90,7 +90,7 @@ class FileLock:
         except BlockingIOError:
             pass
         except OSError as err:
-            raise exceptions.StorageUnavailable(f'the lock file {self._path} cannot be used: {err}', cause=err) from err
+            raise exceptions.StorageUnavailable(f'the lock file {self._path} cannot be used: {err}') from err
         self._wait(deadline, timeout)
 
     def _wait(self, deadline: float, timeout: float) -> None:
@@ -106,8 +106,7 @@ class FileLock:
                 return
             error = self._error
         if done and error is not None:
-            raise exceptions.StorageUnavailable(f'the lock file {self._path} cannot be used: {error}',
-                cause=error) from error
+            raise exceptions.StorageUnavailable(f'the lock file {self._path} cannot be used: {error}') from error
         raise exceptions.StorageUnavailable(f'other processes kept the lock file {self._path} for {timeout} s')
 
     def _block(self) -> None:

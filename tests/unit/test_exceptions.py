@@ -27,6 +27,23 @@ class TaskFlowExceptionTest(testtools.TestCase):
         self.assertEqual('inside', str(error.cause))
         self.assertIs(error.cause, error.__cause__)
 
+    def test_its_text_tells_the_causes_that_were_given(self):
+        inner = exceptions.TaskFlowException('middle', cause=OSError('inside'))
+        error = exceptions.NotFound('outside', cause=inner)
+        self.assertEqual('outside\n  TaskFlowException: middle\n    OSError: inside', str(error))
+        self.assertEqual('outside', error.message)
+
+    def test_its_text_leaves_out_what_it_was_raised_from(self):
+        error = exceptions.NotFound('outside')
+        error.__cause__ = OSError('with a secret of the server')
+        self.assertEqual('outside', str(error))
+        self.assertEqual('outside\n  OSError: with a secret of the server', error.pformat())
+
+    def test_a_circle_of_causes_is_told_once(self):
+        error = exceptions.NotFound('outside')
+        error._cause = exceptions.Empty('inside', cause=error)
+        self.assertEqual('outside\n  Empty: inside', str(error))
+
     def test_every_error_is_one(self):
         apart = {'WrappedFailure', 'NotImplementedError'}
         for name in exceptions.__all__:

@@ -80,7 +80,7 @@ class ParallelEngine(engine.ActionEngine):
             future = self._executor.submit(self._call, call, atom, arguments)
         except RuntimeError as err:
             raise exceptions.ExecutionFailure(
-                f'atom {atom.name!r} cannot be handed to {self._executor!r}: {err}', cause=err) from err
+                f'atom {atom.name!r} cannot be handed to {self._executor!r}: {err}') from err
         self._under_way[future] = (node, reverting)
         future.add_done_callback(self._ended.put)
 

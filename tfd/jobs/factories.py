@@ -20,8 +20,8 @@ class BadFactory(exceptions.JobFailure):
     :ivar name: the name by which it was asked for.
     """
 
-    def __init__(self, name: str, why: str, cause: BaseException | None = None) -> None:
-        super().__init__(f'flow factory {name!r} {why}', cause=cause)
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f'flow factory {name!r} {why}')
         self.name = name
 
 
@@ -55,7 +55,7 @@ class FlowFactories:
         try:
             made = factory()
         except (Exception, SystemExit) as err:
-            raise BadFactory(name, f'raised {_brief(err)}', cause=err) from err
+            raise BadFactory(name, f'raised {_brief(err)}') from err
         if not isinstance(made, flow.Flow):
             raise BadFactory(name, f'returned a {type(made).__name__}, which is not a flow')
         return made
@@ -68,7 +68,7 @@ class FlowFactories:
         except exceptions.UnknownPlugin as err:
             raise exceptions.UnknownFlow(name, err.known) from None
         except (Exception, SystemExit) as err:
-            raise BadFactory(name, f'cannot be imported: {_brief(err)}', cause=err) from err
+            raise BadFactory(name, f'cannot be imported: {_brief(err)}') from err
         if not callable(factory):
             raise BadFactory(name, f'is a {type(factory).__name__}, which cannot be called')
         return factory
@@ -80,7 +80,7 @@ class FlowFactories:
         try:
             found = _resolve(path.replace(':', '.'))
         except (Exception, SystemExit) as err:
-            raise BadFactory(path, f'cannot be imported: {_brief(err)}', cause=err) from err
+            raise BadFactory(path, f'cannot be imported: {_brief(err)}') from err
         if not callable(found) or not self._allows(getattr(found, '__module__', None)):
             raise BadFactory(path, 'is not a callable defined below [conductor] allow_import_paths')
         return found

@@ -154,7 +154,7 @@ class JsonCodec:
         except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as err:
             # The text may hold secrets: the message does not repeat it.
             raise exceptions.InvalidFormat(
-                f'a stored value of {len(stored)} characters cannot be read: {type(err).__name__}', cause=err) from err
+                f'a stored value of {len(stored)} characters cannot be read: {type(err).__name__}') from err
 
 
 def _too_deep(what: str) -> exceptions.NotStorable:
@@ -346,8 +346,7 @@ def _find_class(name: str) -> type:
         for step in path.split('.'):
             found = getattr(found, step)
     except (ImportError, AttributeError, ValueError) as err:
-        raise exceptions.InvalidFormat(f'a stored value is a {name}, which cannot be imported here',
-            cause=err) from err
+        raise exceptions.InvalidFormat(f'a stored value is a {name}, which cannot be imported here') from err
     if not isinstance(found, type):
         raise exceptions.InvalidFormat(f'a stored value is a {name}, which is no class here')
     return found

@@ -320,5 +320,5 @@ def _extract(value: Any, index: Any, symbol: str, provider: str) -> Any:
     except (IndexError, KeyError, TypeError) as err:
         raise exceptions.NotFound(
             f'{symbol!r} is element {index!r} of the result of atom {provider!r}, which is a'
-            f' {type(value).__name__} without it', cause=err) from err
+            f' {type(value).__name__} without it') from err
 
