@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from oslo_utils import strutils
+from oslo_utils import importutils, strutils
 
 from tfd import exceptions, plugins
 from tfd.engines import base, engine, parallel
@@ -146,6 +147,9 @@ def _import(name: str) -> Any:
 
     :raises ImportError: nothing.
     """
+    with contextlib.suppress(ImportError, ValueError):
+        return importutils.import_class(name)
+    # It is inside of a class, or there is more to say than that.
     parts = name.split('.')
     for cut in range(len(parts) - 1, 0, -1):
         try:
