@@ -42,6 +42,7 @@ _KNOWN = frozenset((
 #: that is owned.
 PATIENCE = 60.0
 
+_DECISIONS = tuple(retries.Decision)
 _NO_ARGUMENTS: dict[str, Any] = {}
 _RUNNING, _REVERTING = int(Code.RUNNING), int(Code.REVERTING)
 _INTERRUPTED = frozenset((states.RUNNING, states.SUSPENDING, states.RESUMING))
@@ -391,7 +392,7 @@ class ActionEngine(base.Engine):
         try:
             arguments = storage.arguments(command.retry, plan.execute_arguments[command.retry])
             answer = retry.on_failure(history=storage.history_of(command.retry), **arguments)
-            if answer not in tuple(retries.Decision):
+            if answer not in _DECISIONS:
                 raise TypeError(
                     f'retry {retry.name!r} answered {answer!r} to a failure; RETRY, REVERT or REVERT_ALL is expected')
         except Exception:

@@ -60,10 +60,16 @@ class UserCodeTest(EngineTestCase):
         self.assertEqual([], errors)
 
     def test_an_answer_that_is_none_is_named(self):
-        for answer in ('RETRY', None, True):
+        for answer in ('AGAIN', None, True):
             error = self.assertRaises(exceptions.WrappedFailure, self._asked(answer, 'serial').run)
             texts = [failure.exception_str for failure in error]
             self.assertIn(f"retry 'r' answered {answer!r}", ''.join(texts))
+
+    def test_an_answer_may_be_the_word(self):
+        for answer, calls in (('REVERT', ['a.x', 'b.x', 'b.r']), ('REVERT_ALL', ['a.x', 'b.x', 'b.r', 'a.r'])):
+            self.calls.clear()
+            self.assertRaises(ValueError, self._asked(answer, 'serial').run)
+            self.assertEqual(calls, self.calls)
 
     def test_an_on_failure_that_raises_is_decided_by_the_retry_around(self):
         for kind in KINDS:
