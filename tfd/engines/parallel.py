@@ -47,11 +47,11 @@ class ParallelEngine(engine.ActionEngine):
         executors.check(options.get('executor'))
         self._executor: futures.Executor | None = None
         self._under_way: dict[Any, tuple[int, bool]] = {}
-        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._ended: Any = None
 
     def _begin(self) -> machine.Scheduler:
-        self._ended = queue.SimpleQueue()
         self._executor = executors.acquire(self._options.get('executor'), self._options.get('max_workers'))
+        self._ended = executors.completions(self._executor)
         return super()._begin()
 
     def _end(self) -> None:

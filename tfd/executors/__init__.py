@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import queue
 from concurrent import futures
 from typing import Any
 
 from tfd import plugins
 
-__all__ = ['acquire', 'check', 'release']
+__all__ = ['acquire', 'check', 'completions', 'release']
 
 _NAMESPACE = 'tfd.executors'
 #: Names of the built-in kind, TaskFlow's among them.
 _THREADS = frozenset((None, 'thread', 'threads', 'threaded'))
+#: What users of TaskFlow pass in.
+_GREEN_OF_FUTURIST = 'GreenThreadPoolExecutor'
 
 
 def check(executor: Any) -> None:
@@ -43,6 +46,20 @@ def acquire(executor: Any, max_workers: int | None = None) -> futures.Executor:
         return made
     given: futures.Executor = executor
     return given
+
+
+def completions(executor: futures.Executor) -> Any:
+    """Return the queue on which an engine waits for what it submitted: ``put``, ``get(timeout=)`` and ``get_nowait``.
+
+    The executor's own, where it has one: waiting on another may keep its calls from running, as it does where they
+    run on green threads of the thread that waits.
+    """
+    own = getattr(executor, 'completions', None)
+    if own is not None:
+        return own()
+    if any(kind.__name__ == _GREEN_OF_FUTURIST for kind in type(executor).__mro__):
+        return plugins.load(_NAMESPACE, 'greenthreads').completions()
+    return queue.SimpleQueue()
 
 
 def release(executor: Any, acquired: futures.Executor, wait: bool = True) -> None:
