@@ -20,7 +20,8 @@ from tfd import deciders, exceptions, states
 from tfd import plan as planning
 from tfd import retry as retries
 from tfd import scheduler as machine
-from tfd.engines import base, calls, publishing
+from tfd.engines import base, publishing
+from tfd.executors import calls
 from tfd.persistence import base as persistence
 from tfd.persistence import models
 from tfd.plan import Kind, Plan

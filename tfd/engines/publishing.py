@@ -102,7 +102,9 @@ class Publisher:
     def progress(self, task: Any, progress: float, details: Mapping[str, Any] | None = None) -> None:
         """Keep what a task told of its progress; once it has ended there is none."""
         columns = self._engine.storage.columns
-        if columns.states[columns.plan.by_name[task.name]] not in _BEGINS:
+        node = columns.plan.by_name.get(task.name)
+        # None: a task of a flow that a task of this one runs.
+        if node is None or columns.states[node] not in _BEGINS:
             return
         try:
             self._engine.storage.set_task_progress(task.name, progress, details)

@@ -86,6 +86,20 @@ class ProgressTest(testtools.TestCase):
         self.assertEqual(1.0, engine.storage.get_task_progress('a'))
 
 
+    def test_a_task_runs_a_flow_whose_tasks_have_listeners(self) -> None:
+        told: list[Any] = []
+
+        class Outer(task.Task):
+            def execute(self) -> None:
+                inner = Plain('inner')
+                inner.notifier.register(
+                    task.EVENT_UPDATE_PROGRESS, lambda event, details: told.append(details['progress']))
+                engines.run(linear_flow.Flow('g').add(inner))
+
+        engines.run(linear_flow.Flow('f').add(Outer('a')))
+        self.assertEqual([0.0, 1.0], told)
+
+
 class TakenUpTest(testtools.TestCase):
 
     def _suspended(self, backend: memory.MemoryBackend) -> models.FlowDetail:

@@ -41,6 +41,18 @@ class ExecutorsTest(testtools.TestCase):
         error = self.assertRaises(ValueError, executors.check, 'foo')
         self.assertIn('threads', str(error))
 
+    def test_a_number_of_workers_is_checked(self):
+        for wrong in ('2', 2.0, True):
+            self.assertRaises(TypeError, executors.check, None, wrong)
+        self.assertRaises(ValueError, executors.check, None, 0)
+
+    def test_capacity(self):
+        class Own:
+            max_workers = 7
+
+        with futures.ThreadPoolExecutor(3) as pool:
+            self.assertEqual([3, 7, 0], [executors.capacity(one) for one in (pool, Own(), object())])
+
     def test_without_waiting_what_has_not_begun_is_dropped(self):
         made = executors.acquire(None, 1)
         go = threading.Event()

@@ -1,27 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import time
+import threading
 from typing import Any
 
 import testtools
 
-from tfd import engines, retry, task
+from tfd import engines, exceptions, retry, task
 from tfd.patterns import unordered_flow
 
 try:
     import eventlet
+    from eventlet import event
 
     from tfd_drivers.eventlet.executor import GreenThreadExecutor
 except ImportError:
     eventlet = None
 
 
-class Wait(task.Task):
-    """Waits as a green thread does."""
+class Meet(task.Task):
+    """Waits until as many of its kind have begun as there are to be."""
+
+    def __init__(self, name: str, begun: list[str], count: int, all_are_here: Any) -> None:
+        super().__init__(name, provides=name)
+        self.begun = begun
+        self.count = count
+        self.all_are_here = all_are_here
 
     def execute(self) -> str:
-        eventlet.sleep(0.05)
+        self.begun.append(self.name)
+        if len(self.begun) == self.count:
+            self.all_are_here.send()
+        self.all_are_here.wait()
         return str(self.name)
 
 
@@ -35,23 +45,14 @@ class Refuse(task.Task):
             raise ValueError('no')
 
 
+def meeting(count: int) -> unordered_flow.Flow:
+    begun: list[str] = []
+    all_are_here = event.Event()
+    return unordered_flow.Flow('f').add(*(Meet(f't{at}', begun, count, all_are_here) for at in range(count)))
+
+
 @testtools.skipIf(eventlet is None, 'eventlet is not installed')
 class GreenThreadExecutorTest(testtools.TestCase):
-    def _called(self, executor: Any, *calls: Any) -> list[Any]:
-        done = executor.completions()
-        made = [executor.submit(call) for call in calls]
-        for future in made:
-            future.add_done_callback(done.put)
-        for _ in made:
-            done.get(timeout=5)
-        return made
-
-    def test_runs_calls_side_by_side(self) -> None:
-        began = time.monotonic()
-        made = self._called(GreenThreadExecutor(), *[lambda: eventlet.sleep(0.05)] * 50)
-        self.assertTrue(all(future.done() for future in made))
-        self.assertLess(time.monotonic() - began, 1)
-
     def test_keeps_to_its_number_of_workers(self) -> None:
         at_once: list[int] = []
         running: set[int] = set()
@@ -62,44 +63,55 @@ class GreenThreadExecutorTest(testtools.TestCase):
             at_once.append(len(running))
             running.discard(number)
 
-        self._called(GreenThreadExecutor(2), *[lambda number=number: call(number) for number in range(7)])
+        executor = GreenThreadExecutor(2)
+        for number in range(7):
+            executor.submit(call, number)
+        executor.shutdown()
         self.assertEqual((7, 2), (len(at_once), max(at_once)))
-
-    def test_an_error_is_raised_where_the_result_is_asked_for(self) -> None:
-        [future] = self._called(GreenThreadExecutor(), lambda: 1 // 0)
-        self.assertRaises(ZeroDivisionError, future.result)
-
-    def test_waits_for_what_runs_when_it_is_shut_down(self) -> None:
-        executor = GreenThreadExecutor()
-        future = executor.submit(eventlet.sleep, 0.01)
-        executor.shutdown()
-        self.assertTrue(future.done())
-        self.assertRaises(RuntimeError, executor.submit, len, ())
-        executor.shutdown()
-
-    def test_drops_what_has_not_begun(self) -> None:
-        executor = GreenThreadExecutor(1)
-        first, second = executor.submit(eventlet.sleep, 0.01), executor.submit(len, ())
-        eventlet.sleep(0)
-        executor.shutdown(cancel_futures=True)
-        self.assertEqual((True, False, True), (first.done(), first.cancelled(), second.cancelled()))
 
     def test_there_is_a_worker_at_least(self) -> None:
         self.assertRaises(ValueError, GreenThreadExecutor, 0)
 
+    def test_is_for_one_thread_at_a_time(self) -> None:
+        executor = GreenThreadExecutor()
+        go = event.Event()
+        executor.submit(go.wait)
+        errors: list[Exception] = []
+
+        def elsewhere() -> None:
+            try:
+                executor.submit(len, ())
+            except RuntimeError as err:
+                errors.append(err)
+
+        other = threading.Thread(target=elsewhere)
+        other.start()
+        other.join()
+        go.send()
+        executor.shutdown()
+        self.assertIn('another thread', str(errors[0]))
+
 
 @testtools.skipIf(eventlet is None, 'eventlet is not installed')
 class EngineTest(testtools.TestCase):
-    def test_runs_tasks_side_by_side(self) -> None:
-        flow = unordered_flow.Flow('f').add(*(Wait(str(number), provides=f'w{number}') for number in range(40)))
-        began = time.monotonic()
-        results = engines.run(flow, engine='parallel', executor='greenthreads')
-        self.assertLess(time.monotonic() - began, 1)
-        self.assertEqual(40, len(results))
+    def test_runs_tasks_side_by_side_by_every_name(self) -> None:
+        for name in ('greenthread', 'greenthreads', 'greenthreaded'):
+            self.assertEqual(40, len(engines.run(meeting(40), engine='parallel', executor=name)))
+
+    def test_runs_as_many_at_once_as_there_are_workers(self) -> None:
+        # More than an executor that does not say how many it has is handed at once.
+        self.assertEqual(
+            1200, len(engines.run(meeting(1200), engine='parallel', executor='greenthreads', max_workers=1200)))
 
     def test_runs_on_an_executor_of_the_callers(self) -> None:
         executor = GreenThreadExecutor(3)
-        flow = unordered_flow.Flow('f', retry=retry.Times(3, 'r')).add(Refuse('a'), Wait('b', provides='w'))
-        self.assertEqual('b', engines.run(flow, engine='parallel', executor=executor)['w'])
+        flow = unordered_flow.Flow('f', retry=retry.Times(3, 'r')).add(Refuse('a'), *meeting(2))
+        self.assertEqual('t1', engines.run(flow, engine='parallel', executor=executor)['t1'])
         executor.submit(len, ())
         executor.shutdown()
+
+    def test_a_closed_executor_is_named(self) -> None:
+        executor = GreenThreadExecutor()
+        executor.shutdown()
+        engine = engines.load(meeting(1), engine='parallel', executor=executor)
+        self.assertRaisesRegex(exceptions.ExecutionFailure, "atom 't0' cannot be handed to", engine.run)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls into user code: what it returns, or a Failure. Nothing here knows of plans, storage or threads."""
+"""Calls into user code: what it returns, or a Failure. Nothing here knows of plans, storage or threads.
+
+Worker processes import this module: it imports nothing but the vocabulary of flows.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from tfd import atom as atoms
 from tfd import task as tasks
 from tfd.types import failure as ft
 
-__all__ = ['PROGRESS', 'execute', 'has_revert', 'in_context', 'revert']
+__all__ = ['PROGRESS', 'execute', 'has_revert', 'in_context', 'revert', 'tell']
 
 #: Told of the progress of the task that runs in this context: ``sink(task, progress, details)``.
 PROGRESS = tasks.PROGRESS_SINK
@@ -77,3 +80,9 @@ def in_context(
     finally:
         PROGRESS.reset(token)
 
+
+def tell(
+    sink: Callable[[Any, float, Mapping[str, Any] | None], None], atom: Any, event: str, details: Mapping[str, Any]
+) -> None:
+    """Tell the listeners of a task, and the sink, what its call in another process told."""
+    in_context(sink, atom.notifier.notify, event, dict(details))
