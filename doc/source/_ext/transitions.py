@@ -22,6 +22,13 @@ _COLUMN, _ROW = 190, 96
 _WIDTH, _HEIGHT = 128, 34
 _MARGIN = 40
 
+_PLAIN = '#f3f6f9'
+# What a reader looks for first: where it goes well, where it does not, and where it begins.
+_FILLS = {
+    'SUCCESS': '#dff0df', 'COMPLETE': '#dff0df', 'FAILURE': '#f8dcdc', 'REVERT_FAILURE': '#f8dcdc', 'PARKED': '#f8dcdc',
+    'PENDING': '#fff8d8', 'UNCLAIMED': '#fff8d8',
+}
+
 # Columns and rows from the upper left.
 _PLACES: dict[str, dict[str, tuple[float, float]]] = {
     'job': {'UNCLAIMED': (0, 0), 'CLAIMED': (1.5, 0), 'COMPLETE': (3, 0), 'PARKED': (1.5, 1.5)},
@@ -91,7 +98,7 @@ def _drawing(kind: str, table: list[tuple[str, str]]) -> str:
         x, y = _center(kind, state)
         lines.append(
             f'<rect x="{x - _WIDTH / 2}" y="{y - _HEIGHT / 2}" width="{_WIDTH}" height="{_HEIGHT}" rx="6"'
-            ' fill="#f3f6f9" stroke="#345"/>'
+            f' fill="{_FILLS.get(state, _PLAIN)}" stroke="#345"/>'
             f'<text x="{x}" y="{y + 4}" text-anchor="middle" font-family="sans-serif" font-size="12">{state}</text>')
     return '\n'.join([*lines, '</svg>'])
 
