@@ -43,7 +43,8 @@ class Storage(storage.Storage):
     keeps a count of states of its own. Each change is recorded at once, metadata within a second or with what comes
     next.
 
-    The arguments are those of :class:`tfd.storage.storage.Storage`.
+    :param flow_detail: the flow that this is the storage of.
+    :param backend: where changes are recorded; None keeps them in this object and the flow detail only.
     """
 
     def __init__(self, flow_detail: models.FlowDetail, backend: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -333,7 +334,10 @@ class Storage(storage.Storage):
     def bind(self, plan: Plan, refuse_changed: bool = False) -> None:
         """Take up the flow under this plan: record it, or fill in what is recorded of it.
 
-        As :meth:`tfd.storage.storage.Storage.bind`.
+        An engine does so when it is prepared.
+
+        :param refuse_changed: refuse a flow that has begun under another plan.
+        :raises IncompatibleVersion: it has; nothing is recorded.
         """
         self._by_hand = False
         self._take_up(plan, refuse_changed)
