@@ -299,9 +299,11 @@ class IncompatibleSchema(StorageFailure):
     :ivar expected: the revision that this release works with.
     """
 
-    def __init__(self, where: str, found: str | None, expected: str) -> None:
-        state = 'has no tfd schema' if found is None else f'is at schema revision {found}'
-        super().__init__(f"the database {where} {state}, revision {expected} is expected: run 'tfd-manage db sync'")
+    def __init__(
+        self, where: str, found: str | None, expected: str, advice: str = "run 'tfd-manage db sync'"
+    ) -> None:
+        state = 'has no tfd schema, or not all of it' if found is None else f'is at schema revision {found}'
+        super().__init__(f'the database {where} {state}, revision {expected} is expected: {advice}')
         self.where = where
         self.found = found
         self.expected = expected

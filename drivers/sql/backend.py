@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from tfd.persistence import logbooks
-from tfd_drivers.sql import rows, schema
+from tfd_drivers.sql import rows
 from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.jobs import SqlJobStore
 from tfd_drivers.sql.journal import SqlJournal
+from tfd_drivers.sql.schema import SqlSchema
 from tfd_drivers.sql.settings import Settings
 
 __all__ = ['SqlBackend']
@@ -50,6 +51,10 @@ class SqlBackend:
         """Return the job store; it is closed with the backend."""
         return self._jobs
 
+    def schema(self) -> SqlSchema:
+        """Return what looks after the schema."""
+        return SqlSchema(self._database)
+
     def close(self) -> None:
         """Let go of every connection. Calling it again does nothing."""
         self._database.close()
@@ -67,7 +72,7 @@ class _SqlStorage:
         return database.run(lambda connection: work(rows.SqlRows(database, connection)), writing=writing)
 
     def upgrade(self) -> None:
-        schema.upgrade(self.backend.database)
+        self.backend.schema().sync()
 
     def validate(self) -> str:
-        return schema.validate(self.backend.database)
+        return self.backend.schema().check()

@@ -54,7 +54,8 @@ class Posting:
 class Client:
     """Posts jobs, looks at them, and waits for them. Safe to use from any thread, and across forks.
 
-    Connects when it is first used. Where conductors run, and which flows they have, need not be
+    Connects when it is first used, and raises :class:`IncompatibleSchema` then where this release
+    cannot work with the schema of the database. Where conductors run, and which flows they have, need not be
     known here; no conductor has to be there at all when a job is posted.
 
     :param conf: what :func:`tfd.conf.load.load` returned.
@@ -227,6 +228,12 @@ class _Parts:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.pid = os.getpid()
         self._backend = deployment.make_backend(conf)
+        try:
+            # Once for each process: statements of a release that does not fit would fail later, or worse.
+            self._backend.schema().check()
+        except BaseException:
+            self._backend.close()
+            raise
         self._doorbell = doorbell.Doorbell(lambda: deployment.make_coordinator(
             conf, worker='client', observer=True, timeout=conf.client.ring_timeout))
         self._ring = self._doorbell.ring if conf.client.ring else lambda shard: None

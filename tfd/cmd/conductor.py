@@ -33,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             version=importlib.metadata.version('tfd'))
         _set_up_logging(conf)
         daemon.preflight(conf)
+        daemon.run(conf)
     except exceptions.TaskFlowException as err:
         return exits.report(_PROGRAM, err)
-    daemon.run(conf)
+    return exits.Exit.DONE
 
 
 def _set_up_logging(conf: cfg.ConfigOpts) -> None:

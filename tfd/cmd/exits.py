@@ -9,7 +9,7 @@ status meaning
 2      the command line cannot be understood
 3      the configuration cannot be used: a file, an option, a driver that is not installed
 4      the database or the coordinator cannot be reached; the same command may work later
-5      the schema of the database is missing, or is not this release's
+5      the schema of the database is missing, too old, or too new for this release
 6      not in time: the job that was waited for is not done yet
 7      the job that was waited for ended otherwise than in SUCCESS
 8      there is no such job

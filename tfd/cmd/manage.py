@@ -7,10 +7,8 @@ import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from tfd import exceptions
 from tfd.cmd import shell
 from tfd.conf import deployment
-from tfd.persistence import base
 
 __all__ = ['main']
 
@@ -19,11 +17,10 @@ class _Database(shell.Silent):
     """A command on the database of ``[database] connection``."""
 
     @contextlib.contextmanager
-    def connection(self) -> Iterator[base.Connection]:
-        """Give a connection to a ``with`` block."""
+    def backend(self) -> Iterator[deployment.JobBackend]:
+        """Give the backend to a ``with`` block."""
         with contextlib.closing(deployment.make_backend(self.app.conf())) as backend:
-            with contextlib.closing(backend.get_connection()) as connection:
-                yield connection
+            yield backend
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -31,13 +28,34 @@ class _Database(shell.Silent):
 
 
 class Sync(_Database):
-    """Create the schema, or bring it to this release's revision; running it again does nothing."""
+    """Create the schema, or bring it to where this release needs it; running it again does nothing.
+
+    Without an option: expand, and take away what the release before this one did without already (in a new database,
+    all that this release does without).
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of its options."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        phase = parser.add_mutually_exclusive_group()
+        phase.add_argument(
+            '--expand', action='store_const', dest='phase', const='expand',
+            help='Only add what this release needs; the release before goes on beside it. Before the first host is '
+                 'upgraded.')
+        phase.add_argument(
+            '--contract', action='store_const', dest='phase', const='contract',
+            help='Only take away what this release does not need. After the last host is upgraded: the release before '
+                 'stops working.')
+        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Upgrade, and check that it worked."""
-        with self.connection() as connection:
-            connection.upgrade()
-            connection.validate()
+        """Migrate, and check that it worked."""
+        with self.backend() as backend:
+            schema = backend.schema()
+            phases = {'expand': schema.expand, 'contract': schema.contract, None: schema.sync}
+            for revision in phases[parsed_args.phase]():
+                self.say(f'applied {revision}')
+            schema.check()
         self.say('the schema is up to date')
 
 
@@ -46,12 +64,9 @@ class Version(_Database):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Look at the database."""
-        with self.connection() as connection:
-            try:
-                found = expected = connection.validate()
-            except exceptions.IncompatibleSchema as err:
-                found, expected = err.found or 'no schema', err.expected
-        self.say(f'found {found}, expected {expected}')
+        with self.backend() as backend:
+            schema = backend.schema()
+            self.say(f'found {schema.found() or "no schema"}, expected {schema.expected}')
 
 
 class Check(_Database):
@@ -59,8 +74,8 @@ class Check(_Database):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Validate the schema."""
-        with self.connection() as connection:
-            connection.validate()
+        with self.backend() as backend:
+            backend.schema().check()
         self.say('the schema is up to date')
 
 

@@ -93,6 +93,9 @@ class Conductor:
 
         Returns when the last job has come to rest, however long that takes. Never raises because of
         a job, nor because a server is away.
+
+        :raises IncompatibleSchema: this release cannot work with the database any more; the jobs
+            that ran are left as they are recorded.
         """
         self._coordinator.listen(self._rang)
         LOG.info('conductor starts: max_jobs=%d poll_interval=%g', self._settings.max_jobs,
@@ -145,6 +148,8 @@ class Conductor:
             return self._finder.due_in() if self._room() else self._pause
         if isinstance(caught, (exceptions.SessionLost, exceptions.CoordinatorUnavailable)):
             return self._trouble('coordinator', caught)
+        if isinstance(caught, exceptions.IncompatibleSchema):
+            raise caught
         if isinstance(caught, exceptions.StorageUnavailable):
             # A ring does not cut this pause short.
             self._reconcile_at = self._clock.now()

@@ -26,9 +26,10 @@ __all__ = ['Engine', 'JobRun', 'MakeEngine', 'Verdict']
 
 LOG = logging.getLogger(__name__)
 
-#: What says nothing about the job: the servers are away, or the job is somebody else's.
+#: What says nothing about the job: the servers are away, another release's, or the job is somebody else's.
 _NOT_THE_JOBS_FAULT = (
-    exceptions.StorageUnavailable, exceptions.CoordinatorUnavailable, exceptions.SessionLost,
+    exceptions.StorageUnavailable, exceptions.IncompatibleSchema, exceptions.CoordinatorUnavailable,
+    exceptions.SessionLost,
 )
 #: What may be this host's fault alone, as too many open files: another host may load the flow.
 _MAYBE_THIS_HOSTS_FAULT = (OSError, MemoryError)

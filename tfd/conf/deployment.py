@@ -28,6 +28,9 @@ class JobBackend(base.Backend, Protocol):
     def jobs(self) -> ports.JobStore:
         """Return the job store of this backend; there is one, closed with the backend."""
 
+    def schema(self) -> base.Schema:
+        """Return what looks after the schema of the database."""
+
 
 def make_backend(conf: cfg.ConfigOpts) -> JobBackend:
     """Return a new backend for ``[database]``; the caller closes it.

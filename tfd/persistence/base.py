@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tfd.persistence import models, record
 
-__all__ = ['Backend', 'Codec', 'Connection', 'Journal', 'Ownership']
+__all__ = ['Backend', 'Codec', 'Connection', 'Journal', 'Ownership', 'Schema']
 
 
 class Codec(Protocol):
@@ -186,3 +186,48 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of every connection. Calling it again does nothing."""
+
+
+class Schema(Protocol):
+    """The schema of a database, for who looks after it.
+
+    A driver keeps these rules: of several processes that change it at once, one does the work and the others wait for
+    it; whatever breaks a change off, the same call again goes on with it.
+    """
+
+    @property
+    def expected(self) -> str:
+        """The revision that this release needs, at least."""
+
+    def found(self) -> str | None:
+        """Return the revisions that the database is at, None where it has no schema.
+
+        :raises StorageUnavailable: it cannot be reached.
+        """
+
+    def check(self) -> str:
+        """Return the revisions that the database is at, if this release can work with them.
+
+        :raises IncompatibleSchema: it cannot; the schema is missing, too old or too new.
+        :raises StorageUnavailable: the database cannot be reached.
+        """
+
+    def sync(self) -> Sequence[str]:
+        """Expand, and contract as far as no process can run that needs what goes; return the revisions applied.
+
+        This release runs beside the one before at most, so what that one did without already can go; in a new
+        database all of it.
+
+        :raises IncompatibleSchema: the schema is newer than this release can work with.
+        :raises StorageUnavailable: the database cannot be reached, or another process is at it for too long.
+        :raises StorageFailure: a change was refused.
+        """
+
+    def expand(self) -> Sequence[str]:
+        """Add what this release needs, beside which the release before goes on; errors are those of :meth:`sync`."""
+
+    def contract(self) -> Sequence[str]:
+        """Take away what this release does not need: no earlier one works any more.
+
+        :raises IncompatibleSchema: the schema is not expanded yet, or newer than this release can work with.
+        """

@@ -22,7 +22,8 @@ SIGKILL of the parent
     Its workers see that it is gone, and end as on SIGTERM.
 
 A worker whose database or coordinator is away, from the start or later, says so in the log (WARNING,
-then once a minute), claims nothing, and goes on when it is back.
+then once a minute), claims nothing, and goes on when it is back. One that finds a schema which this
+release cannot work with ends, and the whole daemon with it: status 5.
 """
 
 from __future__ import annotations

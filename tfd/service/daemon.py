@@ -6,7 +6,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
-from typing import NoReturn
+import os
+import signal
 
 import cotyledon
 from cotyledon import oslo_config_glue
@@ -27,7 +28,7 @@ def preflight(conf: cfg.ConfigOpts) -> None:
     Servers that are away are none of it: workers wait for them.
 
     :raises BadConfiguration: a driver or engine is not installed, or refuses an option.
-    :raises IncompatibleSchema: the database is there, and its schema is not this release's.
+    :raises IncompatibleSchema: the database is there, and this release cannot work with its schema.
     """
     deployment.check_engine(conf)
     deployment.make_coordinator(conf, worker='preflight').stop()
@@ -41,15 +42,30 @@ def preflight(conf: cfg.ConfigOpts) -> None:
             connection.close()
 
 
-def run(conf: cfg.ConfigOpts) -> NoReturn:
-    """Run the daemon until SIGTERM; ends the process.
+def run(conf: cfg.ConfigOpts) -> None:
+    """Run the daemon until SIGTERM; return, or raise, when its workers have ended.
 
     Workers are forked, on every Python: what was read and checked here needs no second reading. No
     thread is started before but the one of the frame that forks.
+
+    :raises IncompatibleSchema: a worker found a schema that this release cannot work with; all of
+        them have come to rest as on SIGTERM.
     """
     manager = cotyledon.ServiceManager(mp_context=multiprocessing.get_context('fork'))
     oslo_config_glue.link(manager, conf, reload_method='mutate')
     manager.add(worker.ConductorWorker, workers=conf.conductor.workers, args=(conf,))
+    unfit: list[int] = []
+
+    def died(_service: object, number: int, status: int) -> None:
+        if status == worker.UNFIT:
+            unfit.append(number)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    manager.register_hooks(on_dead_worker=died)
     LOG.info('daemon starts: host=%s workers=%d', conf.host, conf.conductor.workers)
-    manager.run()
-    raise SystemExit(0)
+    try:
+        manager.run()
+    except SystemExit:
+        if unfit:
+            preflight(conf)
+        raise

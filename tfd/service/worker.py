@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import random
+import signal
 import threading
 
 import cotyledon
@@ -21,10 +23,12 @@ from tfd.jobs import factories, ports
 from tfd.persistence import base, models
 from tfd.types import clock as clocks
 
-__all__ = ['ConductorWorker']
+__all__ = ['UNFIT', 'ConductorWorker']
 
 LOG = logging.getLogger(__name__)
 
+#: The status of a worker that cannot work with the schema of the database: starting it again is of no use.
+UNFIT = 5
 #: Seconds between two lines of the log about a database that cannot be used yet.
 _SAY_AGAIN = 60.0
 
@@ -43,6 +47,7 @@ class ConductorWorker(cotyledon.Service):
         self._guard = threading.Lock()
         self._stopping = threading.Event()
         self._ended = threading.Event()
+        self._unfit = False
         self._conductor: conductor.Conductor | None = None
 
     def run(self) -> None:
@@ -52,10 +57,18 @@ class ConductorWorker(cotyledon.Service):
             try:
                 if self._await(backend):
                     self._join(backend)
+            except exceptions.IncompatibleSchema as err:
+                self._give_up(err)
             finally:
                 backend.close()
         finally:
             self._ended.set()
+
+    def _give_up(self, err: exceptions.IncompatibleSchema) -> None:
+        """End this process, as on SIGTERM but for its status, which tells the parent to end too."""
+        LOG.error('the daemon ends: %s', err)
+        self._unfit = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def terminate(self) -> None:
         """Have the conductor stop, and return when it has: the process then ends with status 0."""
@@ -65,6 +78,8 @@ class ConductorWorker(cotyledon.Service):
         if running is not None:
             running.stop()
         self._ended.wait()
+        if self._unfit:
+            raise SystemExit(UNFIT)
 
     def reload(self) -> None:
         """Read the configuration again; what is mutable takes effect, what is not is logged."""
@@ -74,14 +89,17 @@ class ConductorWorker(cotyledon.Service):
             LOG.error('the configuration stays as it was: %s', err)
 
     def _await(self, backend: deployment.JobBackend) -> bool:
-        """Wait until the database can be used; tell whether it can, rather than the end has come."""
+        """Wait until the database can be reached; tell whether it can, rather than the end has come.
+
+        :raises IncompatibleSchema: this release cannot work with it.
+        """
         pauses = backoff.Backoff(random.Random(), first=0.5)
         said = float('-inf')
         clock = clocks.BootClock()
         while not self._stopping.is_set():
             try:
                 _validate(backend)
-            except (exceptions.StorageUnavailable, exceptions.IncompatibleSchema) as err:
+            except exceptions.StorageUnavailable as err:
                 if clock.now() - said >= _SAY_AGAIN:
                     said = clock.now()
                     LOG.warning('waiting for the database: %s', err)

@@ -5,9 +5,11 @@ from alembic import context
 
 from tfd_drivers.sql import schema, tables
 
-connection = context.config.attributes.get('connection')
-if connection is None:
+attributes = context.config.attributes
+if 'connection' not in attributes:
     raise SystemExit("the schema is migrated with 'tfd-manage db sync', which knows the database")
-context.configure(connection=connection, target_metadata=tables.metadata, version_table=schema.VERSION_TABLE)
+context.configure(
+    connection=attributes['connection'], target_metadata=tables.metadata, version_table=schema.VERSION_TABLE,
+    on_version_apply=lambda step, **_: attributes['applied'].append(step.up_revision_id))
 with context.begin_transaction():
     context.run_migrations()

@@ -7,6 +7,7 @@ import contextlib
 import os
 import pathlib
 import signal
+import sqlite3
 
 import testtools
 
@@ -155,3 +156,20 @@ class AbsentServerTest(testtools.TestCase):
         ended = fleet.wait(slow, _SECONDS)
         self.assertEqual((states.SUCCESS, 2), (ended.outcome, ended.claims))
         self.assertIn('coordinator is back', daemon.log)
+
+
+class SchemaTest(_DaemonTestCase):
+
+    def test_a_schema_that_does_not_fit_ends_the_daemon(self) -> None:
+        database = self.fleet.dir / 'elsewhere'
+        made = pathlib.Path(self.fleet.conf.database.connection.removeprefix('sqlite:///'))
+        made.rename(database)
+        made.mkdir()
+        daemon = self.fleet.daemon()
+        until(lambda: daemon.log.count('waiting for the database') >= 2, _SECONDS)
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("INSERT INTO tfd_schema VALUES ('c9999')")
+        made.rmdir()
+        database.rename(made)
+        self.assertEqual(exits.Exit.SCHEMA, daemon.wait(_SECONDS))
+        self.assertIn('this release is too old for it', daemon.log)

@@ -11,8 +11,9 @@ import fixtures
 import sqlalchemy as sa
 
 from tests.functional import servers
-from tfd_drivers.sql import schema, tables
+from tfd_drivers.sql import tables
 from tfd_drivers.sql.database import Database
+from tfd_drivers.sql.schema import SqlSchema
 from tfd_drivers.sql.settings import Settings
 
 __all__ = ['KINDS', 'MigratedDatabase', 'migrate']
@@ -26,7 +27,7 @@ def migrate(url: str) -> None:
     """Bring a database's schema to this release's revision."""
     database = Database(Settings.from_conf(url))
     try:
-        schema.upgrade(database)
+        SqlSchema(database).sync()
     finally:
         database.close()
 

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from unittest import mock
 
 from tests.unit.cmd.commands import CommandTestCase
-from tfd.cmd import conductor, exits
+from tfd.cmd import conductor, exits, manage
+from tfd.cmd import tfd as shell
 from tfd.service import daemon
 
 
@@ -24,6 +27,17 @@ class RefusalTest(CommandTestCase):
         ended = self.call(conductor.main)
         self.assertEqual(exits.Exit.SCHEMA, ended.status)
         self.assertIn("tfd-conductor: the database sqlite:///", ended.err)
+
+    def test_with_a_schema_that_a_later_release_contracted(self) -> None:
+        self.call(manage.main, 'db', 'sync')
+        database = sqlite3.connect(self.deployment.dir / 'tfd.sqlite')
+        with contextlib.closing(database), database:
+            database.execute("INSERT INTO tfd_schema VALUES ('c9999')")
+        ended = self.call(conductor.main)
+        self.assertEqual(exits.Exit.SCHEMA, ended.status)
+        self.assertIn('this release is too old for it', ended.err)
+        self.assertEqual(exits.Exit.SCHEMA, self.call(shell.main, 'job', 'list').status)
+        self.assertEqual(exits.Exit.SCHEMA, self.call(manage.main, 'db', 'sync').status)
 
     def test_with_a_file_that_is_not_ini(self) -> None:
         self.deployment.file.write_text('[conductor\n')

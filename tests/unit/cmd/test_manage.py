@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from tests.unit.cmd.commands import CommandTestCase
 from tfd.cmd import exits, manage, status
+from tfd_drivers.sql.database import REVISION
 
 
 class ManageTest(CommandTestCase):
@@ -17,17 +18,24 @@ class ManageTest(CommandTestCase):
         self.assertEqual(exits.Exit.DONE, self.call(manage.main, 'db', 'check').status)
 
     def test_sync_twice(self) -> None:
-        self.call(manage.main, 'db', 'sync')
-        self.assertEqual(exits.Exit.DONE, self.call(manage.main, 'db', 'sync').status)
+        self.assertIn('applied 0001\n', self.call(manage.main, 'db', 'sync').out)
+        again = self.call(manage.main, 'db', 'sync')
+        self.assertEqual((exits.Exit.DONE, 'the schema is up to date\n'), (again.status, again.out))
+
+    def test_sync_step_by_step(self) -> None:
+        self.assertEqual(exits.Exit.SCHEMA, self.call(manage.main, 'db', 'sync', '--contract').status)
+        self.assertIn('applied 0001\n', self.call(manage.main, 'db', 'sync', '--expand').out)
+        self.assertEqual(exits.Exit.DONE, self.call(manage.main, 'db', 'sync', '--contract').status)
+        self.assertEqual(exits.Exit.USAGE, self.call(manage.main, 'db', 'sync', '--expand', '--contract').status)
 
     def test_version_says_what_is_there_and_what_is_expected(self) -> None:
         ended = self.call(manage.main, 'db', 'version')
         self.assertEqual(exits.Exit.DONE, ended.status)
-        self.assertEqual('found no schema, expected 0001\n', ended.out)
+        self.assertEqual(f'found no schema, expected {REVISION}\n', ended.out)
 
     def test_version_of_a_database_that_is_up_to_date(self) -> None:
         self.call(manage.main, 'db', 'sync')
-        self.assertEqual('found 0001, expected 0001\n', self.call(manage.main, 'db', 'version').out)
+        self.assertEqual(f'found {REVISION}, expected {REVISION}\n', self.call(manage.main, 'db', 'version').out)
 
 
 class StatusTest(CommandTestCase):

@@ -95,6 +95,13 @@ class ClaimingTest(_ConductorTestCase):
         self.turn()
         self.assertEqual([states.CLAIMED], self.states())
 
+    def test_a_schema_that_does_not_fit_ends_it(self) -> None:
+        def refuse(*_: object) -> None:
+            raise exceptions.IncompatibleSchema('here', '0001', '0002')
+
+        self.store.pending = refuse
+        self.assertRaises(exceptions.IncompatibleSchema, self.turn)
+
     def test_without_a_ring_the_poll_finds_it(self) -> None:
         self.turn()
         self.store.add()

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from tests.unit.conf.deployments import Deployment
 from tfd import exceptions
 from tfd.conf import deployment
 from tfd.service import daemon
-from tfd.service.worker import ConductorWorker
+from tfd.service.worker import UNFIT, ConductorWorker
 
 _PATIENCE = 10.0
 
@@ -92,16 +93,34 @@ class WorkerTest(testtools.TestCase):
         ending.join(_PATIENCE)
         self.assertFalse(ending.is_alive())
 
-    def test_waits_for_the_schema_and_goes_on(self) -> None:
-        made = self.useFixture(Deployment(migrated=False))
+    def test_waits_for_the_database(self) -> None:
+        made = self.useFixture(Deployment())
+        away = made.dir / 'away'
+        (made.dir / 'tfd.sqlite').rename(away)
+        (made.dir / 'tfd.sqlite').mkdir()
         self._start(made)
         self._until(lambda: 'waiting for the database' in self.log.output)
-        with contextlib.closing(deployment.make_backend(made.conf())) as backend:
-            backend.get_connection().upgrade()
+        (made.dir / 'tfd.sqlite').rmdir()
+        away.rename(made.dir / 'tfd.sqlite')
         self._until(lambda: 'conductor starts' in self.log.output)
 
+    def test_ends_where_the_schema_does_not_fit(self) -> None:
+        kill = self.useFixture(fixtures.MockPatch('os.kill')).mock
+        worker = ConductorWorker(7, self.useFixture(Deployment(migrated=False)).conf())
+        worker.run()
+        kill.assert_called_once_with(os.getpid(), signal.SIGTERM)
+        self.assertIn('the daemon ends: the database', self.log.output)
+        try:
+            worker.terminate()
+        except SystemExit as end:
+            self.assertEqual(UNFIT, end.code)
+        else:
+            self.fail('it ended with status 0')
+
     def test_ends_while_it_waits(self) -> None:
-        worker, thread = self._start(self.useFixture(Deployment(migrated=False)))
+        made = self.useFixture(Deployment(migrated=False))
+        (made.dir / 'tfd.sqlite').mkdir()
+        worker, thread = self._start(made)
         self._until(lambda: 'waiting for the database' in self.log.output)
         worker.terminate()
         thread.join(_PATIENCE)
