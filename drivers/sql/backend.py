@@ -11,6 +11,7 @@ from tfd_drivers.sql import rows
 from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.jobs import SqlJobStore
 from tfd_drivers.sql.journal import SqlJournal
+from tfd_drivers.sql.retention import SqlRetention
 from tfd_drivers.sql.schema import SqlSchema
 from tfd_drivers.sql.settings import Settings
 
@@ -50,6 +51,10 @@ class SqlBackend:
     def jobs(self) -> SqlJobStore:
         """Return the job store; it is closed with the backend."""
         return self._jobs
+
+    def retention(self) -> SqlRetention:
+        """Return what removes finished jobs."""
+        return SqlRetention(self._database)
 
     def schema(self) -> SqlSchema:
         """Return what looks after the schema."""

@@ -21,7 +21,7 @@ from tfd_drivers.sql.statements import Statements
 __all__ = ['REVISION', 'Database']
 
 #: The schema revision that this release works with.
-REVISION = '0001'
+REVISION = '0003'
 
 T = TypeVar('T')
 

@@ -80,6 +80,8 @@ sa.Index(
     jobs.c.id)
 # An owner's jobs, and those whose owner is dead: only claimed jobs have an owner.
 sa.Index('ix_jobs_owner', jobs.c.owner, jobs.c.created_at, jobs.c.id)
+# Those that are done, by how they ended: what has been kept for long enough.
+sa.Index('ix_jobs_finished', jobs.c.state, jobs.c.outcome, jobs.c.updated_at, jobs.c.id)
 # The job of a flow, for who looks at its logbook.
 sa.Index('ix_jobs_flow_uuid', jobs.c.flow_uuid)
 # Pages of a list, with and without a state.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tfd-manage db sync|version|check``: what the operator of a database does."""
+"""``tfd-manage``: what the operator of a database does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from tfd.cmd import shell
+from tfd.cmd import purge, shell
 from tfd.conf import deployment
 
 __all__ = ['main']
@@ -79,7 +79,8 @@ class Check(_Database):
         self.say('the schema is up to date')
 
 
-COMMANDS: dict[str, type[_Database]] = {
+COMMANDS: dict[str, type[shell.Silent]] = {
+    **purge.COMMANDS,
     'db sync': Sync,
     'db version': Version,
     'db check': Check,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from oslo_config import cfg
 
 from tfd import exceptions, plugins
-from tfd.jobs import ports
+from tfd.jobs import ports, retention
 from tfd.persistence import backends, base
 
 __all__ = ['JobBackend', 'check_engine', 'make_backend', 'make_coordinator']
@@ -27,6 +27,9 @@ class JobBackend(base.Backend, Protocol):
 
     def jobs(self) -> ports.JobStore:
         """Return the job store of this backend; there is one, closed with the backend."""
+
+    def retention(self) -> retention.Retention:
+        """Return what removes finished jobs."""
 
     def schema(self) -> base.Schema:
         """Return what looks after the schema of the database."""

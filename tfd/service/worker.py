@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
 import random
 import signal
 import threading
+from collections.abc import Iterator
 
 import cotyledon
 from cotyledon import types as cotyledon_types
 from oslo_config import cfg
 
 from tfd import engines, exceptions, flow
-from tfd.conductors import backoff, conductor, runner
-from tfd.conf import deployment
+from tfd.conductors import backoff, conductor, housekeeper, runner
+from tfd.conf import deployment, retention
 from tfd.jobs import board as boards
 from tfd.jobs import claim as claims
 from tfd.jobs import factories, ports
@@ -125,7 +127,8 @@ class ConductorWorker(cotyledon.Service):
             self._conductor = made
             if self._stopping.is_set():
                 made.stop()
-        made.run()
+        with _housekeeping(self._conf, backend, coordinator):
+            made.run()
 
 
 def make_conductor(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
@@ -142,6 +145,25 @@ def make_conductor(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
     return conductor.Conductor(board, store, coordinator, start, conductor.Settings(
         max_jobs=conf.conductor.max_jobs, poll_interval=conf.conductor.poll_interval,
         slow_poll_interval=conf.conductor.slow_poll_interval))
+
+
+@contextlib.contextmanager
+def _housekeeping(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
+                  coordinator: ports.Coordinator) -> Iterator[None]:
+    """Remove expired jobs beside a ``with`` block, where the configuration lets any expire."""
+    days = retention.days(conf)
+    if not any(days.values()):
+        yield
+        return
+    keeper = housekeeper.Housekeeper(
+        backend.retention(), coordinator, days, conf.retention.interval, conf.retention.batch)
+    thread = threading.Thread(target=keeper.run, name='retention')
+    thread.start()
+    try:
+        yield
+    finally:
+        keeper.stop()
+        thread.join()
 
 
 def _start(board: boards.JobBoard, flow_factories: factories.FlowFactories,

@@ -12,9 +12,11 @@ from collections.abc import Callable
 import fixtures
 import testtools
 
+from tests.functional.sql.finished import fill
 from tests.unit.conf.deployments import Deployment
 from tfd import exceptions
 from tfd.conf import deployment
+from tfd.jobs import record
 from tfd.service import daemon
 from tfd.service.worker import UNFIT, ConductorWorker
 
@@ -84,6 +86,14 @@ class WorkerTest(testtools.TestCase):
         thread.join(_PATIENCE)
         self.assertFalse(thread.is_alive())
         self.assertEqual(frozenset(), observer.members())
+
+    def test_removes_what_has_expired(self) -> None:
+        made = self.useFixture(Deployment('[retention]\nsuccess_days = 1\ninterval = 1\n'))
+        backend = deployment.make_backend(made.conf())
+        self.addCleanup(backend.close)
+        fill(backend.database, 5, time.time(), spacing=86400.0)
+        self._start(made)
+        self._until(lambda: len(backend.jobs().list(record.JobQuery())) == 1)
 
     def test_may_be_told_to_end_before_it_has_begun(self) -> None:
         worker = ConductorWorker(1, self.useFixture(Deployment()).conf())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 
 import testtools
 
@@ -61,7 +62,7 @@ class ShippedTest(testtools.TestCase):
     def test_every_script_is_in_one_of_the_lines(self) -> None:
         found = [path.name.partition('_')[0] for path in sorted(HISTORY.versions.glob('*.py'))]
         expanding = [name for name in found if not name.startswith('c')]
-        self.assertEqual([f'{number:04}' for number in range(1, len(expanding) + 1)], expanding)
+        self.assertEqual([], [name for name in found if not re.fullmatch(r'c?\d{4}', name)])
         self.assertEqual(HISTORY.expand, expanding[-1])
         contracting = [name for name in found if name.startswith('c')]
         self.assertEqual(HISTORY.contract, contracting[-1] if contracting else None)
