@@ -19,7 +19,7 @@ import time
 from typing import Any
 
 from oslo_log import log
-from sqlalchemy.engine import base
+from sqlalchemy.engine import default
 
 from tests.functional.conductor import flows
 from tfd.conductors.runner import JobRun
@@ -69,18 +69,18 @@ def _watch_checks() -> None:
 
 
 def _watch_commits() -> None:
-    commit = base.Connection._commit_impl
+    commit = default.DefaultDialect.do_commit
 
-    def watched(self: base.Connection) -> None:
+    def watched(self: default.DefaultDialect, connection: Any) -> None:
         if getattr(_here, 'options', None) is None:
-            commit(self)
+            commit(self, connection)
             return
         _here.commits += 1
         _point(f'before-commit:{_here.commits}')
-        commit(self)
+        commit(self, connection)
         _point(f'after-commit:{_here.commits}')
 
-    base.Connection._commit_impl = watched  # type: ignore[method-assign]
+    default.DefaultDialect.do_commit = watched  # type: ignore[method-assign]
 
 
 def _work(number: int, file: str) -> None:
