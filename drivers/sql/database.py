@@ -29,6 +29,8 @@ T = TypeVar('T')
 _TRIES = 12
 _BUDGET = 3.0
 
+_BEGIN = 'BEGIN IMMEDIATE'
+
 
 class Database:
     """A database, and the only way in this driver to reach it. Safe to use from any thread, not across a fork.
@@ -116,8 +118,58 @@ class Database:
                 elif again and (verdict is errors.Verdict.RETRY or (verdict is errors.Verdict.LOCKED and wait)):
                     time.sleep(random.uniform(0.0, min(0.2, 0.005 * 2 ** attempt)))
                 else:
-                    raise errors.translated(err, verdict, self.place, REVISION) from err
+                    raise self.translated(err, verdict) from err
         raise AssertionError('unreachable: the last attempt returns or raises')
+
+    @contextlib.contextmanager
+    def bare(self) -> Iterator[Any]:
+        """Give a cursor of the client library, in a transaction that writes; the block commits it.
+
+        It spares what SQLAlchemy does around every statement, which takes longer than a short statement itself. It is
+        one try: who is not content with that goes on with :meth:`run`.
+
+        :raises sqlalchemy.exc.SQLAlchemyError: as a connection of SQLAlchemy would.
+        :raises StorageUnavailable: the other writers of an SQLite database kept it.
+        """
+        self._check_process()
+        with self._queue(writing=True):
+            connection = self.engine.raw_connection()
+            try:
+                yield from self._bare(connection)
+            except self._client_error as err:
+                raise self._wrapped(err, connection) from err
+            finally:
+                connection.close()
+
+    def _bare(self, connection: Any) -> Iterator[Any]:
+        dialect = self.engine.dialect
+        try:
+            cursor = connection.cursor()
+            if self._sqlite:
+                dialect.do_execute(cursor, _BEGIN, ())
+            yield cursor
+            cursor.close()
+            dialect.do_commit(connection)
+        except BaseException:
+            try:
+                dialect.do_rollback(connection)
+            except Exception:
+                connection.invalidate()
+            raise
+
+    def _wrapped(self, err: Any, connection: Any) -> BaseException:
+        """Return the client's error as SQLAlchemy would raise it; what broke one connection has broken others too."""
+        dialect = self.engine.dialect
+        broken = not connection.is_valid or dialect.is_disconnect(err, connection.dbapi_connection, None)
+        if broken:
+            connection.invalidate()
+            self.engine.dispose()
+        return sa.exc.DBAPIError.instance(
+            None, None, err, type(err), hide_parameters=True, connection_invalidated=broken, dialect=dialect)
+
+    def translated(self, err: BaseException, verdict: errors.Verdict) -> exceptions.TaskFlowException:
+        """Return the error to raise instead of the database's, ``from`` it."""
+        return errors.translated(err, verdict, self.place, REVISION)
 
     @property
     def _client_error(self) -> type[BaseException]:
@@ -176,7 +228,7 @@ class Database:
             with engine.connect() as connection, connection.begin():
                 yield connection
         except (sa.exc.SQLAlchemyError, self._client_error) as err:
-            raise errors.translated(err, errors.judge(err), self.place, REVISION) from err
+            raise self.translated(err, errors.judge(err)) from err
 
 
 def _abandon(connection: sa.Connection) -> None:
@@ -192,4 +244,4 @@ def _abandon(connection: sa.Connection) -> None:
 def _begin_sqlite(connection: sa.Connection) -> None:
     # A transaction that reads first and writes later cannot wait for other writers (SQLITE_BUSY_SNAPSHOT).
     writing = connection.get_execution_options().get('tfd_writing')
-    connection.exec_driver_sql('BEGIN IMMEDIATE' if writing else 'BEGIN')
+    connection.exec_driver_sql(_BEGIN if writing else 'BEGIN')

@@ -15,8 +15,9 @@ from tfd import exceptions, states
 from tfd.jobs import record
 from tfd.persistence import codec as codecs
 from tfd.persistence.record import Fence, Settlement
+from tfd_drivers.sql import fence as fences
 from tfd_drivers.sql import job_queries as queries
-from tfd_drivers.sql import journal, tables
+from tfd_drivers.sql import tables
 from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.statements import upsert
 
@@ -199,7 +200,7 @@ class SqlJobStore:
     def settle(self, fence: Fence, settlement: Settlement) -> None:
         """Give a job back outside of an engine's last step."""
         now = self._wall()
-        self._database.run(lambda connection: journal.settle(
+        self._database.run(lambda connection: fences.settle(
             self._database, connection, fence, settlement, progress=False, now=now))
 
     def release(self, job_id: str, state: str) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tfd import exceptions, states
 from tfd.persistence import record
-from tfd_drivers.sql import journal, tables
+from tfd_drivers.sql import fence, tables
 from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.statements import upsert
 
@@ -55,7 +55,7 @@ class SqlRows:
         if found is not None and found.state not in (states.CLAIMED, states.COMPLETE):
             try:
                 # A claim waits for this write, and loads what this transaction has written.
-                journal.guard(self._database, self._connection, record.Fence(found.id, found.epoch), progress=False)
+                fence.guard(self._database, self._connection, record.Fence(found.id, found.epoch), progress=False)
             except exceptions.OwnershipLost:
                 found = self._connection.execute(query).first()
         return (found.id, found.owner) if found is not None and found.state == states.CLAIMED else None

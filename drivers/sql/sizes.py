@@ -44,6 +44,11 @@ class Sizes:
         self._value = (request - 2 * frame) // 2
         self._harmless = min(self._configured, self._value) // 2
 
+    @property
+    def request(self) -> int:
+        """How many bytes one request can have; little, while the server has not been asked."""
+        return self._row or _FRAME
+
     def excess(self, stored: str) -> tuple[int, int] | None:
         """Return bytes and limit of the stored form of a value that is too large, None for any other."""
         size = len(stored)

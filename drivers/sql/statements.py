@@ -34,6 +34,16 @@ class Prepared:
         """Run a query."""
         return connection.exec_driver_sql(self._text, self._parameters((row,))[0])
 
+    def send(self, dialect: sa.Dialect, cursor: Any, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Do what :meth:`run` does with a cursor of the client library."""
+        parameters = self._parameters(rows)
+        if len(parameters) > 1:
+            dialect.do_executemany(cursor, self._text, parameters)
+        else:
+            dialect.do_execute(cursor, self._text, parameters[0])
+        met: int = cursor.rowcount
+        return met
+
     def _parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         order = self._order
         if self._constants:
@@ -49,8 +59,9 @@ class Statements:
     def __init__(self) -> None:
         self._known: dict[Hashable, Prepared] = {}
 
-    def get(self, connection: sa.Connection, key: Hashable, build: Callable[[sa.Dialect],
-        sa.ClauseElement]) -> Prepared:
+    def get(
+        self, connection: sa.Connection | sa.Engine, key: Hashable, build: Callable[[sa.Dialect], sa.ClauseElement],
+    ) -> Prepared:
         """Return the statement of this key.
 
         :param connection: compiled for its dialect, which knows its server's version by now.

@@ -47,7 +47,7 @@ class SqliteLogbookTest(_LogbookTest):
 class _ServerLogbookTest(_LogbookTest):
 
     def test_a_claim_that_is_faster_wins(self) -> None:
-        job, other, guard = self.recorded(), self.make(), rows.journal.guard
+        job, other, guard = self.recorded(), self.make(), rows.fence.guard
 
         def late(*args: Any, **kwargs: Any) -> None:
             claim(other, job.id)
@@ -56,7 +56,7 @@ class _ServerLogbookTest(_LogbookTest):
         connection = self.backend.get_connection()
         flow = connection.get_flow_details(job.flow_uuid)
         flow.state = 'SUCCESS'
-        with fixtures.MonkeyPatch('tfd_drivers.sql.rows.journal.guard', late):
+        with fixtures.MonkeyPatch('tfd_drivers.sql.rows.fence.guard', late):
             error = self.assertRaises(exceptions.FlowOwned, connection.update_flow_details, flow)
         self.assertEqual((job.id, 'c/1/a'), (error.job, error.owner))
         self.assertIsNone(connection.get_flow_details(job.flow_uuid).state)

@@ -17,6 +17,7 @@ call and that call.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,19 +27,24 @@ from tests.functional.fleet import flows, points
 from tfd import task
 from tfd.jobs.claim import ClaimedJob
 from tfd.patterns import linear_flow
-from tfd_drivers.sql import journal
+from tfd.persistence import record
+from tfd_drivers.sql.journal import SqlJournal
 
 __all__ = ['deprived']
 
 _UNLIMITED = {
-    'mysql': 'SET SESSION idle_transaction_timeout = 0',
-    'postgresql': 'SET LOCAL idle_in_transaction_session_timeout = 0',
+    'pymysql': 'SET SESSION idle_transaction_timeout = 0',
+    'psycopg': 'SET SESSION idle_in_transaction_session_timeout = 0',
 }
 
 
 def _without_guard(fleet: Mapping[str, Any], job: str) -> None:
-    journal.guard = lambda *args, **kwargs: None
-    journal.settle = lambda *args, **kwargs: True
+    append = SqlJournal.append
+
+    def unguarded(self: SqlJournal, entry: record.Entry) -> None:
+        append(self, dataclasses.replace(entry, fence=None, settlement=None))
+
+    SqlJournal.append = unguarded  # type: ignore[method-assign]
 
 
 def _without_clock(fleet: Mapping[str, Any], job: str) -> None:
@@ -46,10 +52,12 @@ def _without_clock(fleet: Mapping[str, Any], job: str) -> None:
 
 
 def _without_limit(fleet: Mapping[str, Any], job: str) -> None:
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(_UNLIMITED[connection.dialect.name])
+    def checkout(connection: Any, *_args: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_UNLIMITED[type(connection).__module__.partition('.')[0]])
+        connection.commit()
 
-    sa.event.listen(sa.Engine, 'begin', begin)
+    sa.event.listen(sa.Pool, 'checkout', checkout)
 
 
 def _watch(fleet: Mapping[str, Any], job: str) -> None:

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes steps of jobs, one or many, in one transaction of as few statements as the database can do with.
+
+What is written so is what flows do most of the time: atoms that change. Everything else, and every step with which
+something is wrong, has a transaction of its own (:mod:`tfd_drivers.sql.steps`), which says what it is.
+
+Each flow has its guard: the row of its job is *written* where it has the epoch of the fence, and has seen as many
+writes as this process knows of. A row that another transaction has locked is not waited for where flows share one: the
+trouble of one flow is not that of the others.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tfd import exceptions
+from tfd.persistence import record
+from tfd_drivers.sql import errors
+from tfd_drivers.sql.database import Database
+from tfd_drivers.sql.groups import Item
+
+__all__ = ['QuickWriter']
+
+#: Atoms that one step changes, at most, and bytes that it has: what has more gains little by sharing a transaction.
+_ATOMS = 8
+_BYTES = 32_768
+#: Bytes of a row beside its values.
+_FRAME = 512
+#: All of them are text.
+_COLUMNS = frozenset(('state', 'intention', 'result', 'failure', 'revert_result', 'revert_failure', 'meta'))
+
+_Row = dict[str, Any]
+_Columns = tuple[str, ...]
+
+
+class _IncompleteError(Exception):
+    """Some atom of a flow has no row. Not seen outside."""
+
+
+class QuickWriter:
+    """Writes items in one transaction, and says of each what became of it.
+
+    :param database: where to.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect = database.engine.dialect
+        self._write_into = {'sqlite': self._sqlite, 'postgresql': self._postgresql, 'mysql': self._mysql}[
+            self._dialect.name]
+
+    def item(self, entry: record.Entry, before: int) -> Item | None:
+        """Return the item of a step of a job, None where the step is not for this.
+
+        :param before: how many writes the row of the job has seen.
+        """
+        changes = entry.changes
+        if not 0 < len(changes) <= _ATOMS or entry.columns or entry.decisions or entry.settlement is not None:
+            return None
+        size = 0
+        for change in changes:
+            if not _COLUMNS.issuperset(change.columns):
+                return None
+            size += _FRAME + 2 * sum([len(value) for value in change.values if value is not None])
+        numbers = {change.number for change in changes}
+        if size > min(_BYTES, self._database.sizes.request // 4) or len(numbers) != len(changes):
+            return None
+        assert entry.fence is not None
+        return Item(entry, entry.fence, before, size)
+
+    def __call__(self, items: Sequence[Item]) -> None:
+        """Write them. Those that are not recorded afterwards are to be written alone."""
+        try:
+            with self._database.bare() as cursor:
+                met = self._write_into(cursor, items)
+                for item in met:
+                    item.doubtful = True
+            for item in met:
+                item.recorded = True
+        except _IncompleteError:
+            # Whoever writes alone finds out whose.
+            return
+        except sa.exc.SQLAlchemyError as err:
+            verdict = errors.judge(err)
+            if verdict is errors.Verdict.UNAVAILABLE:
+                error = self._database.translated(err, verdict)
+                error.__cause__ = err
+                self._give_up(items, error)
+        except exceptions.TaskFlowException as err:
+            self._give_up(items, err)
+
+    def _give_up(self, items: Sequence[Item], error: Exception) -> None:
+        for item in items:
+            item.error = error
+
+    def _send(
+        self, cursor: Any, key: Any, build: Callable[[sa.Dialect], sa.ClauseElement], rows: Sequence[_Row],
+    ) -> int:
+        statement = self._database.statements.get(self._database.engine, key, build)
+        return statement.send(self._dialect, cursor, rows)
+
+    # -- SQLite: nobody else writes meanwhile -------------------------------------------------------
+
+    def _sqlite(self, cursor: Any, items: Sequence[Item]) -> list[Item]:
+        met = [
+            item for item in items
+            if self._send(cursor, 'quick guard', _sqlite_guard, (_guard_row(item),)) == 1]
+        for columns, rows in _by_columns(met).items():
+            statement = functools.partial(_sqlite_atom, columns)
+            if self._send(cursor, ('quick atoms', columns), statement, rows) != len(rows):
+                raise _IncompleteError
+        return met
+
+    # -- PostgreSQL: one statement, whatever the number of flows ------------------------------------
+
+    def _postgresql(self, cursor: Any, items: Sequence[Item]) -> list[Item]:
+        row: _Row = _arrays('w', map(_guard_row, items), _GUARD)
+        grouped = sorted(_by_columns(items).items())
+        for index, (columns, rows) in enumerate(grouped):
+            row |= _arrays(f'u{index}', rows, ('job', 'flow', 'number', *columns))
+        key = tuple([columns for columns, _ in grouped])
+        self._send(cursor, ('quick', key), functools.partial(_postgresql_steps, key), (row,))
+        found: dict[str, int] = dict(cursor.fetchall())
+        met = [item for item in items if item.fence.job in found]
+        if met and next(iter(found.values())) != sum([len(item.entry.changes) for item in met]):
+            raise _IncompleteError
+        return met
+
+    # -- MariaDB and MySQL: one statement for one flow, four for many -------------------------------
+
+    def _mysql(self, cursor: Any, items: Sequence[Item]) -> list[Item]:
+        if len(items) == 1:
+            return self._mysql_one(cursor, items[0])
+        keys = {f'id_{index}': item.fence.job for index, item in enumerate(items)}
+        self._send(cursor, ('quick locks', len(items)), functools.partial(_mysql_locks, len(items)), (keys,))
+        found = {job: (epoch, seq) for job, epoch, seq in cursor.fetchall()}
+        met = [item for item in items if found.get(item.fence.job) == (item.fence.epoch, item.before)]
+        if met:
+            self._mysql_rows(cursor, 'jobs', _GUARD, [_guard_row(item) for item in met])
+        for columns, rows in _by_columns(met).items():
+            self._mysql_rows(cursor, 'atoms', ('flow', 'number', *columns), rows)
+        return met
+
+    def _mysql_one(self, cursor: Any, item: Item) -> list[Item]:
+        row, changes = _guard_row(item), item.entry.changes
+        for index, change in enumerate(changes):
+            row |= {f'flow_{index}': item.entry.flow, f'number_{index}': change.number}
+            row |= {f'{name}_{index}': value for name, value in zip(change.columns, change.values, strict=True)}
+        key = tuple([change.columns for change in changes])
+        met = self._send(cursor, ('quick', key), functools.partial(_mysql_step, key), (row,))
+        return [item] if met else []
+
+    def _mysql_rows(self, cursor: Any, table: str, columns: _Columns, rows: Sequence[_Row]) -> None:
+        row = {f'{name}_{index}': values[name] for index, values in enumerate(rows) for name in columns}
+        met = self._send(
+            cursor, ('quick rows', table, columns, len(rows)),
+            functools.partial(_mysql_many, table, columns, len(rows)), (row,))
+        if met != len(rows):
+            raise _IncompleteError
+
+
+_GUARD = ('job', 'epoch', 'seq', 'idle')
+
+
+def _guard_row(item: Item) -> _Row:
+    # What is no progress shall not show in seq - claimed_seq, which is what a claim has recorded.
+    return {'job': item.fence.job, 'epoch': item.fence.epoch, 'seq': item.before,
+            'idle': 0 if item.entry.progresses else 1}
+
+
+def _by_columns(items: Iterable[Item]) -> dict[_Columns, list[_Row]]:
+    """Return the rows of all atoms that change, by what changes."""
+    grouped: dict[_Columns, list[_Row]] = {}
+    for item in items:
+        entry = item.entry
+        for change in entry.changes:
+            row = dict(zip(change.columns, change.values, strict=True))
+            row['job'], row['flow'], row['number'] = item.fence.job, entry.flow, change.number
+            grouped.setdefault(change.columns, []).append(row)
+    return grouped
+
+
+def _arrays(prefix: str, rows: Iterable[_Row], columns: _Columns) -> _Row:
+    """Return columns of rows as parameters."""
+    found = list(rows)
+    return {f'{prefix}_{name}': [row[name] for row in found] for name in columns}
+
+
+# -- the statements --------------------------------------------------------------------------------
+
+_WRITTEN = 'seq = jobs.seq + 1, claimed_seq = jobs.claimed_seq'
+_INTEGERS = frozenset(('epoch', 'seq', 'idle', 'number'))
+
+
+def _sqlite_guard(_dialect: sa.Dialect) -> sa.ClauseElement:
+    return sa.text(f'UPDATE jobs SET {_WRITTEN} + :idle WHERE id = :job AND epoch = :epoch AND seq = :seq')
+
+
+def _sqlite_atom(columns: _Columns, _dialect: sa.Dialect) -> sa.ClauseElement:
+    assignments = ', '.join(f'{name} = :{name}' for name in columns)
+    return sa.text(f'UPDATE atoms SET {assignments} WHERE flow = :flow AND number = :number')
+
+
+def _unnest(prefix: str, columns: _Columns) -> str:
+    arrays = ', '.join(
+        f'CAST(:{prefix}_{name} AS {"bigint" if name in _INTEGERS else "text"}[])' for name in columns)
+    return f'unnest({arrays}) AS {prefix} ({", ".join(columns)})'
+
+
+def _postgresql_steps(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.ClauseElement:
+    """Return the statement for any number of flows: the guards, and the atoms of the flows whose guard is met.
+
+    It returns the jobs that are met, each with the number of atoms that were met in all.
+    """
+    parts = [
+        # Whoever changed a row since this statement began is seen: what is locked is looked at again.
+        f'l AS (SELECT jobs.id, w.epoch, w.idle FROM jobs JOIN {_unnest("w", _GUARD)} ON jobs.id = w.job'
+        ' WHERE jobs.epoch = w.epoch AND jobs.seq = w.seq ORDER BY jobs.id FOR UPDATE OF jobs SKIP LOCKED)',
+        f'g AS (UPDATE jobs SET {_WRITTEN} + l.idle FROM l WHERE jobs.id = l.id AND jobs.epoch = l.epoch'
+        ' RETURNING jobs.id)',
+    ]
+    for index, columns in enumerate(key):
+        name = f'u{index}'
+        assignments = ', '.join(f'{column} = {name}.{column}' for column in columns)
+        parts.append(
+            f'r{index} AS (UPDATE atoms SET {assignments} FROM {_unnest(name, ("job", "flow", "number", *columns))}'
+            f' JOIN g ON g.id = {name}.job WHERE atoms.flow = {name}.flow AND atoms.number = {name}.number'
+            ' RETURNING 1)')
+    atoms = ' + '.join(f'(SELECT count(*) FROM r{index})' for index in range(len(key)))
+    return sa.text(f'WITH {", ".join(parts)} SELECT g.id, {atoms} FROM g')
+
+
+def _mysql_step(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.ClauseElement:
+    """Return the statement for one flow: a join of the job's row with those of its atoms, which meets all or none."""
+    joins: list[str] = []
+    assignments = ['jobs.seq = jobs.seq + 1', 'jobs.claimed_seq = jobs.claimed_seq + :idle']
+    for index, columns in enumerate(key):
+        joins.append(f' JOIN atoms AS a{index} ON a{index}.flow = :flow_{index} AND a{index}.number = :number_{index}')
+        assignments += [f'a{index}.{name} = :{name}_{index}' for name in columns]
+    return sa.text(
+        f'UPDATE jobs{"".join(joins)} SET {", ".join(assignments)}'
+        ' WHERE jobs.id = :job AND jobs.epoch = :epoch AND jobs.seq = :seq')
+
+
+def _mysql_locks(count: int, _dialect: sa.Dialect) -> sa.ClauseElement:
+    ids = ', '.join(f':id_{index}' for index in range(count))
+    # Of a short table it would rather read, and lock, every row.
+    return sa.text(
+        f'SELECT id, epoch, seq FROM jobs FORCE INDEX (PRIMARY) WHERE id IN ({ids}) ORDER BY id FOR UPDATE SKIP LOCKED')
+
+
+def _mysql_many(table: str, columns: _Columns, count: int, dialect: sa.Dialect) -> sa.ClauseElement:
+    """Return the statement that gives many rows of a table their new values: a join with them."""
+    collation = 'utf8mb4_nopad_bin' if getattr(dialect, 'is_mariadb', True) else 'utf8mb4_0900_bin'
+
+    def value(name: str, index: int) -> str:
+        # A literal has the collation of the connection; that of the first row counts for all.
+        text = f':{name}_{index}'
+        if name in ('job', 'flow') and index == 0:
+            text = f'CONVERT({text} USING utf8mb4) COLLATE {collation}'
+        return f'{text} AS {name}'
+
+    rows = ' UNION ALL '.join(
+        'SELECT ' + ', '.join(value(name, index) for name in columns) for index in range(count))
+    if table == 'jobs':
+        on = 'jobs.id = c.job AND jobs.epoch = c.epoch AND jobs.seq = c.seq'
+        changed = 'jobs.seq = jobs.seq + 1, jobs.claimed_seq = jobs.claimed_seq + c.idle'
+    else:
+        on = 'atoms.flow = c.flow AND atoms.number = c.number'
+        changed = ', '.join(f'atoms.{name} = c.{name}' for name in columns[2:])
+    return sa.text(f'UPDATE ({rows}) AS c STRAIGHT_JOIN {table} ON {on} SET {changed}')
