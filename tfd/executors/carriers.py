@@ -59,12 +59,12 @@ class Carrier(Protocol):
 
 def refused(executor: Any, atom: Any, error: BaseException) -> exceptions.ExecutionFailure:
     """Return the error to raise where an executor takes no calls."""
-    return exceptions.ExecutionFailure(f'atom {atom.name!r} cannot be handed to {executor!r}: {error}', cause=error)
+    return exceptions.ExecutionFailure(f'atom {atom.name!r} cannot be handed to {executor!r}: {error}')
 
 
 def closed(executor: Any, error: BaseException) -> exceptions.ExecutionFailure:
     """Return the error to raise where an executor has dropped calls that it took."""
-    return exceptions.ExecutionFailure(f'{executor!r} has dropped calls that it took: {error}', cause=error)
+    return exceptions.ExecutionFailure(f'{executor!r} has dropped calls that it took: {error}')
 
 
 class FutureCarrier:
