@@ -15,9 +15,10 @@ from tfd import exceptions
 from tfd.jobs.ports import Coordinator
 from tfd.testing.coordinator import CoordinatorContract
 from tfd.types.clock import BootClock
-from tfd_drivers.sql import schema, tables
+from tfd_drivers.sql import tables
 from tfd_drivers.sql.coordinator import SqlCoordinator
 from tfd_drivers.sql.database import Database
+from tfd_drivers.sql.schema import SqlSchema
 from tfd_drivers.sql.settings import Settings
 
 
@@ -35,7 +36,7 @@ class _SqlCoordinatorTest(CoordinatorContract):
         self.url = self.useFixture(servers.Database(self.kind)).url
         self.database = Database(Settings.from_conf(self.url))
         self.addCleanup(self.database.close)
-        schema.upgrade(self.database)
+        SqlSchema(self.database).sync()
 
     def made(self, url: str, conductor: str) -> SqlCoordinator:
         conf = {

@@ -24,7 +24,7 @@ def _shown() -> Iterator[tuple[str, list[str]]]:
     for name, page in _PAGES.items():
         for example in page.examples('console'):
             for line in _COMMAND.findall(example.text):
-                yield name, shlex.split(line)
+                yield name, shlex.split(line, comments=True)
 
 
 class ConsoleTest(CommandTestCase):
@@ -57,7 +57,7 @@ class ListedTest(CommandTestCase):
 
     def test_lists_every_subcommand_of_tfd_manage(self) -> None:
         for name in manage.COMMANDS:
-            self.assertRegex(self.text, rf'``(tfd-manage )?{name}``')
+            self.assertRegex(self.text, rf'``(tfd-manage )?{name}[ `]')
 
     def test_the_options_that_it_names_are_taken(self) -> None:
         for words, options in re.findall(r'``tfd (\w+ \w+)([^`]*)``', self.text):

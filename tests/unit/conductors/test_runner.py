@@ -102,12 +102,12 @@ class BadJobTest(_RunTestCase):
         self.assertThat(self.job.reason, StartsWith(reason))
 
     def test_a_broken_factory_parks(self) -> None:
-        self.factories.broken['flow'] = BadFactory('flow', 'raised', cause=ValueError())
+        self.factories.broken['flow'] = BadFactory('flow', 'raised')
         self._run(Verdict.SETTLED)
         self._parked("BadFactory: flow factory 'flow' raised")
 
     def test_an_import_error_parks(self) -> None:
-        self.factories.broken['flow'] = BadFactory('flow', 'import', cause=ImportError())
+        self.factories.broken['flow'] = BadFactory('flow', 'import')
         self._run(Verdict.SETTLED)
         self._parked('BadFactory')
 
@@ -151,8 +151,8 @@ class RefusedTest(_RunTestCase):
         self._given_back()
 
     def test_trouble_of_this_host_counts(self) -> None:
-        self.factories.broken['flow'] = BadFactory(
-            'flow', 'import', cause=OSError(24, 'too many open files'))
+        self.factories.broken['flow'] = BadFactory('flow', 'import')
+        self.factories.broken['flow'].__cause__ = OSError(24, 'too many open files')
         self._run(Verdict.REFUSED)
         self._given_back()
 
