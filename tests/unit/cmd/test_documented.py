@@ -35,7 +35,10 @@ class ConsoleTest(CommandTestCase):
         shown = list(_shown())
         self.assertGreater(len(shown), 1)
         for page, words in shown:
-            given = [word.replace('/etc/tfd/tfd.conf', str(self.deployment.file)) for word in words[1:]]
+            file = str(self.deployment.file)
+            given = [word.replace('/etc/tfd/tfd.conf', file) for word in words[1:]]
+            if '--config-file' not in given:
+                given = ['--config-file', file, *given]
             ended = self.call_plain(_MAINS[words[0]], *given)
             self.assertEqual((0, ''), (ended.status, ended.err), f'{page}: {words}')
 
