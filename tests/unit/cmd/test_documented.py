@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.pages import ROOT, pages
+from tests.pages import ROOT, Example, Page, pages
 from tests.unit.cmd.commands import CommandTestCase
 from tfd.cmd import conductors, jobs, manage, status, tfd
 from tfd.conf import load, opts
@@ -19,12 +19,15 @@ _MAINS: dict[str, Callable[[Sequence[str] | None], int]] = {
 _COMMAND = re.compile(r'^[$#] (?:.* -- )?(tfd(?:-manage|-status)? .*)$', re.MULTILINE)
 
 
-def _shown() -> Iterator[tuple[str, list[str]]]:
-    """Yield ``(page, words)`` of each command in a console that can be run here."""
-    for name, page in _PAGES.items():
-        for example in page.examples('console'):
-            for line in _COMMAND.findall(example.text):
-                yield name, shlex.split(line, comments=True)
+def _commands(page: Page) -> Iterator[list[str]]:
+    """Yield the words of each command in the consoles of a page that can be run here."""
+    for example in page.examples('console'):
+        for line in _COMMAND.findall(example.text):
+            yield shlex.split(line, comments=True)
+
+
+def _text(examples: Sequence[Example]) -> str:
+    return ''.join(example.text for example in examples)
 
 
 class ConsoleTest(CommandTestCase):
@@ -32,15 +35,18 @@ class ConsoleTest(CommandTestCase):
     migrated = False
 
     def test_each_command_works(self) -> None:
-        shown = list(_shown())
-        self.assertGreater(len(shown), 1)
-        for page, words in shown:
-            file = str(self.deployment.file)
-            given = [word.replace('/etc/tfd/tfd.conf', file) for word in words[1:]]
-            if '--config-file' not in given:
-                given = ['--config-file', file, *given]
-            ended = self.call_plain(_MAINS[words[0]], *given)
-            self.assertEqual((0, ''), (ended.status, ended.err), f'{page}: {words}')
+        configured = self.deployment.file.read_text()
+        ran = 0
+        for name, page in _PAGES.items():
+            # With what the page says about the configuration.
+            shown = '' if name == 'admin/configuration.rst' else _text(page.examples('ini'))
+            self.deployment.file.write_text(configured + shown)
+            for words in _commands(page):
+                given = [word for word in words[1:] if word not in ('--config-file', '/etc/tfd/tfd.conf')]
+                ended = self.call(_MAINS[words[0]], *given)
+                self.assertEqual((0, ''), (ended.status, ended.err), f'{name}: {words}')
+                ran += 1
+        self.assertGreater(ran, 1)
 
     def test_the_files_that_are_installed_are_there(self) -> None:
         named = set(re.findall(r'(?<![\w/])etc/[\w./-]+', _PAGES['admin/conductor.rst'].text))
@@ -60,13 +66,15 @@ class ListedTest(CommandTestCase):
 
     def test_lists_every_subcommand_of_tfd_manage(self) -> None:
         for name in manage.COMMANDS:
-            self.assertRegex(self.text, rf'``(tfd-manage )?{name}[ `]')
+            self.assertRegex(self.text, rf'``(tfd-manage )?{name}( [^`]*)?``')
 
     def test_the_options_that_it_names_are_taken(self) -> None:
-        for words, options in re.findall(r'``tfd (\w+ \w+)([^`]*)``', self.text):
-            helped = self.call_plain(tfd.main, 'help', *words.split()).out
+        shown = re.findall(r'``(tfd|tfd-manage|tfd-status) ([a-z ]+[a-z])([^`]*)``', self.text)
+        self.assertIn('job post', [words for _, words, _ in shown])
+        for program, words, options in shown:
+            helped = self.call_plain(_MAINS[program], 'help', *words.split()).out
             for option in re.findall(r'--[\w-]+', options):
-                self.assertIn(option, helped, f'tfd {words}')
+                self.assertIn(option, helped, f'{program} {words}')
 
 
 class ConfigurationTest(CommandTestCase):
