@@ -40,11 +40,15 @@ class _CrashingJournal:
         backend.appends += 1
         here = backend.appends == backend.at
         if here and not backend.after:
-            raise Crash
+            backend.die()
         self._journal.append(entry)
         backend.recorded += 1
         if here:
-            raise Crash
+            backend.die()
+
+
+def _crash() -> None:
+    raise Crash
 
 
 class CrashingBackend:
@@ -53,11 +57,13 @@ class CrashingBackend:
     :ivar at: the number of the append, from 1; 0 for none.
     :ivar after: whether it is recorded.
     :ivar dies: False where no crash will be asked for.
+    :ivar die: ends the process, or stands for it.
     """
 
-    def __init__(self, backend: Any, dies: bool = True) -> None:
+    def __init__(self, backend: Any, dies: bool = True, die: Callable[[], None] = _crash) -> None:
         self.backend = backend
         self.dies = dies
+        self.die = die
         self.appends = self.recorded = self.at = 0
         self.after = False
 
@@ -302,7 +308,8 @@ class EngineRun:
         _same('states', found, rules.state)
         for name in names:
             if rules.state[name] == 'SUCCESS':
-                _same(f'result of {name}', storage.get(name), rules.results[name])
+                result = storage.get(name)[-1][0] if name in rules.histories else storage.get(name)
+                _same(f'result of {name}', result, rules.results[name])
         for name in rules.histories:
             if rules.state[name] != 'REVERTED':
                 found = tuple(

@@ -27,7 +27,7 @@ class CompositeTest(testtools.TestCase):
                 self.fail(f'seed {seed}, barrier {barrier}, {steps}: {error}')
             self.assertEqual(sorted(steps.values()), sorted(
                 kind for kind, count in composite.disturbed.items() for _ in range(count)))
-            self.assertGreater(len(composite.begun), len(leaves) // 4)
+            self.assertGreater(len(composite.begun), len(leaves) // 8)
 
     def test_in_waves(self):
         self._check(barrier=True)

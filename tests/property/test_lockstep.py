@@ -100,6 +100,36 @@ class ParallelTwoCrashTest(_Profiles, testtools.TestCase):
     mode = Mode(barrier=False, window=2, crashes=0.3)
 
 
+class RareTest(testtools.TestCase):
+    """Runs that come to what few runs come to: found by what no other test had covered."""
+
+    def _check(self, profile: str, mode: Mode, seed: int) -> None:
+        rng = random.Random(seed)
+        spec = random_spec(rng, size=rng.choice((4, 8, 8, 14)), odds=OWN_PROFILES[profile])
+        self.assertIsNone(_play(spec, seed, mode), f'seed {seed}')
+
+    def test_a_retry_fails_again_in_the_way_it_has_failed_before(self):
+        self._check('raising', Mode(barrier=True, crashes=0.3), 38)
+
+    def test_something_wider_is_decided_while_a_retry_waits_for_its_turn(self):
+        self._check('mixed', Mode(barrier=False, window=1), 90)
+
+    def test_a_wider_verdict_is_recorded_before_a_crash(self):
+        self._check('verdicts', Mode(barrier=True, crashes=0.3), 100)
+
+    def test_a_forgotten_answer_frees_what_it_ignored(self):
+        self._check('verdicts', Mode(barrier=False), 146)
+
+    def test_a_retry_that_is_ignored_is_not_asked(self):
+        self._check('gates', Mode(barrier=False, window=1), 135)
+
+    def test_atoms_that_never_began_are_reset(self):
+        self._check('gates', Mode(barrier=True), 228)
+
+    def test_an_answer_reaches_what_has_begun(self):
+        self._check('deciders', Mode(barrier=True), 199)
+
+
 class CrashAtEachStepTest(testtools.TestCase):
     """One crash, after the first step, the second, and so on to the end of the run."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,8 +66,8 @@ class _Build:
         self.item_of: list[int] = []
         self.flows: list[model.FlowNode] = []
         self.scopes: list[list[int]] = [[model.NOBODY, model.NOBODY, 0, 0, 0]]
-        # Entry and exit of the target, source, decider, depth.
-        self.gates: list[tuple[int, int, int, Any, Any]] = []
+        # Entry of the target, source, decider, depth.
+        self.gates: list[tuple[int, int, Any, Any]] = []
         self.by_name: dict[str, int] = {}
         self.duplicates: dict[str, None] = {}
         self.seen: set[int] = set()
@@ -133,25 +134,24 @@ class _Build:
     def _gates(self) -> dict[int, model.Gate]:
         """Return the deciders by the atom that they can keep from starting: each atom that a target begins with."""
         found: dict[int, list[tuple[int, Any, Any]]] = {}
-        for entry, last, source, decider, depth in self.gates:
-            for node in self._begin_of(entry, last):
+        for entry, source, decider, depth in self.gates:
+            for node in self._begin_of(entry):
                 found.setdefault(node, []).append((source, decider, depth))
         return {node: model.Gate(*zip(*links, strict=True)) for node, links in sorted(found.items())}
 
-    def _begin_of(self, entry: int, last: int) -> list[int]:
-        """Return the atoms between a flow's way in and its way out that nothing in between comes before."""
-        found, seen, stack = [], {entry}, [entry]
+    def _begin_of(self, entry: int) -> list[int]:
+        """Return the atoms behind a flow's way in that nothing but joins comes before.
+
+        Joins between a way in and the first atoms form a tree: what has no atoms has a join of its own, where it ends.
+        """
+        found, stack = [], [entry]
         while stack:
             node = stack.pop()
             if self.kinds[node] != model.Kind.JOIN:
                 found.append(node)
                 continue
-            if node in self.hollow:
-                continue
-            for after in self.successors[node]:
-                if after <= last and after not in seen:
-                    seen.add(after)
-                    stack.append(after)
+            if node not in self.hollow:
+                stack += self.successors[node]
         return sorted(found)
 
 
@@ -169,7 +169,7 @@ def _open(build: _Build, flow: Any, parent: int, item: int, scope: int) -> _Leve
         f'{flow!r} is a flow of a pattern that is not known; linear, unordered and graph flows can be compiled')
 
 
-class _Level:
+class _Level(abc.ABC):
     """A flow while its items are compiled. ``entry`` and ``exit`` are its one way in and its one way out, as nodes."""
 
     ordered = False
@@ -212,9 +212,9 @@ class _Level:
             self.build.symbols.at(self.flow, self.position)
         return item
 
+    @abc.abstractmethod
     def attach(self, entry: int, exit_: int) -> None:
         """Take in an item that has been compiled, as its one way in and its one way out."""
-        raise NotImplementedError
 
     def close(self) -> _Level:
         """Finish the flow; return this level, with its entry and exit known."""
@@ -317,7 +317,7 @@ class _GraphLevel(_UnorderedLevel):
             if data is not None:
                 is_atom = first == last and build.item_of[first] == number and build.flow_of[first] == self.flow
                 build.gates.append(
-                    (entry, exit_, last if is_atom else model.NOBODY, data[flow_model.LINK_DECIDER],
+                    (entry, last if is_atom else model.NOBODY, data[flow_model.LINK_DECIDER],
                      data[flow_model.LINK_DECIDER_DEPTH]))
         self._ends.append((entry, exit_))
         if self.position in self._sinks:

@@ -67,9 +67,8 @@ class Rollback:
         del self._left[scope]
 
     def ended(self, node: int) -> None:
-        """Take the end of an atom that ran on while its scope was being undone."""
-        if self._blocked.get(node) == 0:
-            self._undo([node])
+        """Take the end of an atom that ran on while its scope was being undone: nothing after it has begun."""
+        self._undo([node])
 
     def clear(self, node: int) -> None:
         """Take a node as undone."""

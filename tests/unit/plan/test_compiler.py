@@ -34,6 +34,25 @@ def edges(plan: Any) -> set[tuple[Any, Any]]:
     return {(label(source), label(target)) for source, after in enumerate(plan.successors) for target in after}
 
 
+class WhatCanBeCompiledTest(testtools.TestCase):
+    def test_a_task_is_a_flow_of_its_name(self):
+        plan = compile_flow(Plain('a'))
+        self.assertEqual(('a', 1, {'a': 0}), (plan.name, len(plan), plan.by_name))
+
+    def test_nothing_else_is(self):
+        self.assertRaisesRegex(TypeError, r"not 'a text' \(str\)", compile_flow, 'a text')
+
+    def test_a_retry_is_no_item(self):
+        flow = linear_flow.Flow('f').add(retry.Times(1, 'r'))
+        self.assertRaisesRegex(TypeError, "flow 'f' can hold flows and tasks, not", compile_flow, flow)
+
+    def test_priorities_are_noted(self):
+        first, second = plain('a', 'b')
+        second.priority = 5
+        plan = compile_flow(unordered_flow.Flow('u').add(first, second))
+        self.assertEqual({plan.by_name['b']: 5}, plan.priorities)
+
+
 class ShapeTest(testtools.TestCase):
     def test_linear(self):
         plan = compile_flow(linear_flow.Flow('f').add(*plain('a', 'b', 'c')))

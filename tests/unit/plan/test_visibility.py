@@ -91,3 +91,14 @@ class VisibilityTest(testtools.TestCase):
         self.assertEqual([NOBODY], [argument.entry for argument in plan.execute_arguments[0]])
         self.assertEqual([], list(plan.unprovided))
         self.assertFalse(plan.sees(0, 0))
+
+    def test_where_paths_meet_again_they_are_followed_once(self):
+        graph = graph_flow.Flow('g')
+        a, b, c, d, other = (task.FunctorTask(lambda: 1, name=name) for name in ('a', 'b', 'c', 'd', 'other'))
+        graph.add(a, b, c, d, other)
+        for source, target in ((a, b), (a, c), (b, d), (c, d)):
+            graph.link(source, target)
+        plan = compile_flow(graph)
+        at = plan.by_name
+        self.assertEqual(
+            [True, True, False], [plan.sees(at['d'], at[name]) for name in ('a', 'b', 'other')])

@@ -62,6 +62,14 @@ class StepTest(testtools.TestCase):
         step = scheduler.handle([Executed(1, True)])
         self.assertEqual(('SUCCESS', []), (step.final, step.commands))
 
+    def test_of_what_is_ready_that_of_the_highest_priority_begins(self):
+        tasks = [Plain(name) for name in 'abcd']
+        tasks[1].priority, tasks[3].priority = 5, 9
+        plan = compile_flow(unordered_flow.Flow('f').add(*tasks))
+        scheduler = Scheduler(plan, Options(window=4))
+        begun = [plan.atoms[command.node].name for command in scheduler.start().commands]
+        self.assertEqual(['d', 'b', 'a', 'c'], begun)
+
     def test_an_empty_flow_is_done_at_once(self):
         step = Scheduler(compile_flow(linear_flow.Flow('f'))).start()
         self.assertEqual(([], [], 'SUCCESS'), (step.transitions, step.commands, step.final))
