@@ -18,7 +18,18 @@ from tests.property.lockstep import compile_spec
 from tests.property.watch import UNBOUNDED, Journal, Mismatch
 from tests.reference import interpreter as reference
 from tests.reference.generator import Odds, random_spec
-from tests.reference.spec import DEPTHS, RAISE, REVERT, REVERT_ALL, FlowSpec, LinkSpec, RetrySpec, Script, Spec, TaskSpec
+from tests.reference.spec import (
+    DEPTHS,
+    RAISE,
+    REVERT,
+    REVERT_ALL,
+    FlowSpec,
+    LinkSpec,
+    RetrySpec,
+    Script,
+    Spec,
+    TaskSpec,
+)
 from tfd import scheduler as machine
 from tfd.scheduler.vocabulary import FAILED, STATE_NAMES
 
