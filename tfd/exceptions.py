@@ -87,6 +87,10 @@ class TaskFlowException(Exception):
         """Return the message, and under it those of the causes that were given with ``cause``, as TaskFlow 6.x does."""
         return _told(_chain(self, implied=False), '  ', False) if self._cause is not None else super().__str__()
 
+    def __reduce__(self) -> Any:
+        # Not by calling the class again: most take other arguments than their text.
+        return _restore, (type(self), self.args, self.__dict__)
+
 
 def _chain(error: BaseException, implied: bool) -> Iterator[BaseException]:
     """Yield an error and its causes; where ``implied``, also those of ``raise … from``."""
@@ -110,6 +114,13 @@ def _told(errors: Iterable[BaseException], indent: str, show_root_class: bool) -
         told = f'{name}: {text}' if text and show_class else text or name
         lines += [indent * depth + line for line in told.splitlines()]
     return '\n'.join(lines)
+
+
+def _restore(cls: type[TaskFlowException], args: tuple[Any, ...], state: dict[str, Any]) -> TaskFlowException:
+    """Return an error that was pickled."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
 
 
 def raise_with_cause(
@@ -231,6 +242,9 @@ class WrappedFailure(Exception):
 
     def __bytes__(self) -> bytes:
         return str(self).encode()
+
+    def __reduce__(self) -> Any:
+        return type(self), (self._causes,)
 
     def check(self, *exc_classes: Any) -> Any:
         """Return the first of ``exc_classes`` that one of the failures matches, or None."""

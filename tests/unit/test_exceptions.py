@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import testtools
 
 from tfd import exceptions
@@ -43,6 +45,17 @@ class TaskFlowExceptionTest(testtools.TestCase):
         error = exceptions.NotFound('outside')
         error._cause = exceptions.Empty('inside', cause=error)
         self.assertEqual('outside\n  Empty: inside', str(error))
+
+    def test_errors_can_be_pickled(self):
+        for error in (
+                exceptions.UnknownPlugin('g', 'n', ['a']), exceptions.OwnershipLost('j', 1, 'why'),
+                exceptions.MissingDependencies('f', ['a'])):
+            found = pickle.loads(pickle.dumps(error))
+            self.assertEqual((type(error), str(error), vars(error)), (type(found), str(found), vars(found)))
+
+    def test_carried_failures_are_pickled_with_their_carrier(self):
+        error = exceptions.WrappedFailure([Failure.from_exception(ValueError('a'))])
+        self.assertEqual(['a'], [failure.exception_str for failure in pickle.loads(pickle.dumps(error))])
 
     def test_every_error_is_one(self):
         apart = {'WrappedFailure', 'NotImplementedError'}
