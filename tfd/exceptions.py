@@ -34,6 +34,7 @@ __all__ = [
     'NotFound',
     'NotImplementedError',
     'NotStorable',
+    'NotTransferable',
     'OwnershipLost',
     'RequestTimeout',
     'SessionLost',
@@ -44,6 +45,7 @@ __all__ = [
     'UnclaimableJob',
     'UnknownFlow',
     'UnknownPlugin',
+    'WorkerDied',
     'WrappedFailure',
     'raise_with_cause',
 ]
@@ -199,6 +201,33 @@ class InvalidState(ExecutionFailure):
 
 class RequestTimeout(ExecutionFailure):
     """A request was not answered in time."""
+
+
+class NotTransferable(TaskFlowException):
+    """A value cannot be taken to, or back from, a worker process.
+
+    :ivar what: whose value it is (``"argument 'size' of atom 'a'"``).
+    """
+
+    def __init__(self, what: str, why: object) -> None:
+        super().__init__(f'{what} cannot be taken from one process to another: {why}')
+        self.what = what
+
+
+class WorkerDied(TaskFlowException):
+    """A worker process ended while an atom's call ran in it; how far that came is not known.
+
+    :ivar what: the call.
+    :ivar pid: the process.
+    :ivar exitcode: as :attr:`multiprocessing.Process.exitcode`: -9 where SIGKILL ended it; None where it is not known.
+    """
+
+    def __init__(self, what: str, pid: int | None, exitcode: int | None) -> None:
+        how = 'nobody knows how' if exitcode is None else f'exit code {exitcode}'
+        super().__init__(f'worker process {pid} ended, {how}, while it ran {what}')
+        self.what = what
+        self.pid = pid
+        self.exitcode = exitcode
 
 
 class DisallowedAccess(TaskFlowException):

@@ -15,8 +15,8 @@ from tfd import atom
 from tfd.types import notifier, signature
 
 __all__ = [
-    'EVENT_UPDATE_PROGRESS', 'PROGRESS_SINK', 'REVERT_FLOW_FAILURES', 'REVERT_RESULT', 'FunctorTask', 'MapFunctorTask',
-    'ReduceFunctorTask', 'Task',
+    'EVENT_SINK', 'EVENT_UPDATE_PROGRESS', 'PROGRESS_SINK', 'REVERT_FLOW_FAILURES', 'REVERT_RESULT', 'FunctorTask',
+    'MapFunctorTask', 'ReduceFunctorTask', 'Task',
 ]
 
 LOG = logging.getLogger(__name__)
@@ -34,16 +34,21 @@ EVENT_UPDATE_PROGRESS = 'update_progress'
 PROGRESS_SINK: contextvars.ContextVar[Callable[[Any, float, Mapping[str, Any] | None], None] | None] = (
     contextvars.ContextVar('tfd_progress_sink', default=None))
 
+#: Set by whoever runs a task in another process, in the context of the call: told, as ``(task, event, details)``, of
+#: whatever else the task's notifier tells.
+EVENT_SINK: contextvars.ContextVar[Callable[[Any, str, Mapping[str, Any]], None] | None] = (
+    contextvars.ContextVar('tfd_event_sink', default=None))
+
 
 def _tell_progress(teller: Task, details: Mapping[str, Any]) -> None:
     sink = PROGRESS_SINK.get()
-    if sink is not None and 'progress' in details:
+    if sink is not None:
         more = {key: value for key, value in details.items() if key != 'progress'}
         sink(teller, details['progress'], more)
 
 
-class _TaskNotifier(notifier.RestrictedNotifier):
-    """Tells whoever runs the task of its progress too."""
+class TaskNotifier(notifier.RestrictedNotifier):
+    """Tells whoever runs the task too: of its progress, and in another process of all its events."""
 
     def __init__(self, events: Iterable[str], teller: Task) -> None:
         super().__init__(events)
@@ -51,8 +56,10 @@ class _TaskNotifier(notifier.RestrictedNotifier):
 
     def notify(self, event_type: str, details: dict[str, Any]) -> None:
         """Call the listeners of the event."""
-        if event_type == EVENT_UPDATE_PROGRESS:
+        if event_type == EVENT_UPDATE_PROGRESS and 'progress' in details:
             _tell_progress(self.teller, details)
+        elif (sink := EVENT_SINK.get()) is not None:
+            sink(self.teller, event_type, details)
         super().notify(event_type, details)
 
 
@@ -80,13 +87,13 @@ class Task(atom.Atom):
             name = f'{cls.__module__}.{cls.__name__}'
         super().__init__(
             name, provides, requires, auto_extract, rebind, inject, ignore_list, revert_rebind, revert_requires)
-        self._notifier: _TaskNotifier | None = None
+        self._notifier: TaskNotifier | None = None
 
     @property
     def notifier(self) -> notifier.Notifier:
         """Tells of this task's own events, :data:`EVENT_UPDATE_PROGRESS` unless ``TASK_EVENTS`` says more."""
         if self._notifier is None:
-            self._notifier = _TaskNotifier(self.TASK_EVENTS, self)
+            self._notifier = TaskNotifier(self.TASK_EVENTS, self)
         return self._notifier
 
     def copy(self, retain_listeners: bool = True) -> Task:

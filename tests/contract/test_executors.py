@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -11,6 +12,7 @@ import testtools
 
 from tfd import executors
 from tfd.testing.executors import CarrierContract, ExecutorContract
+from tfd_drivers.process.executor import ProcessExecutor
 
 try:
     import eventlet
@@ -43,6 +45,18 @@ class Own(futures.Executor):
 class AnyExecutorTest(ExecutorContract, testtools.TestCase):
     def make(self, workers: int) -> Any:
         return Own(workers)
+
+
+class ProcessesTest(ExecutorContract, testtools.TestCase):
+    def make(self, workers: int) -> Any:
+        return ProcessExecutor(workers)
+
+
+class BorrowedPoolTest(CarrierContract, testtools.TestCase):
+    """A pool of processes that the caller made."""
+
+    def make(self, workers: int) -> Any:
+        return futures.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context('forkserver'))
 
 
 class GreenGate:

@@ -27,7 +27,7 @@ _GREEN_OF_FUTURIST = 'GreenThreadPoolExecutor'
 def check(executor: Any, max_workers: int | None = None) -> None:
     """Check what was given as an executor, and as the number of its workers.
 
-    :raises TypeError: it is no executor and no name, or no number.
+    :raises TypeError: it is no executor and no name, or one that makes no calls of tasks, or no number.
     :raises ValueError: it is the name of no kind that is installed, or less than one worker.
     """
     if max_workers is not None:
@@ -35,8 +35,8 @@ def check(executor: Any, max_workers: int | None = None) -> None:
             raise TypeError(f'max_workers must be a number, not {max_workers!r} ({type(max_workers).__name__})')
         if max_workers < 1:
             raise ValueError(f'max_workers must be at least 1, not {max_workers}')
-    if isinstance(executor, futures.ProcessPoolExecutor):
-        raise TypeError('executor is a ProcessPoolExecutor: tasks run in threads of this process only, in this release')
+    if isinstance(executor, getattr(futures, 'InterpreterPoolExecutor', ())):
+        raise TypeError("executor is an InterpreterPoolExecutor: tasks run in this interpreter or in 'processes'")
     if executor is None or isinstance(executor, futures.Executor) or hasattr(executor, 'submit'):
         return
     if not isinstance(executor, str):
@@ -87,6 +87,9 @@ def carrier(executor: futures.Executor, check: carriers.Check, sink: carriers.Si
         return made
     if type(executor) is futures.ThreadPoolExecutor:
         return carriers.ThreadCarrier(executor, check, sink, capacity(executor))
+    if isinstance(executor, futures.ProcessPoolExecutor):
+        made = _plugins().load(_NAMESPACE, 'processes').borrow(executor, check, sink)
+        return made
     if any(kind.__name__ == _GREEN_OF_FUTURIST for kind in type(executor).__mro__):
         made = _plugins().load(_NAMESPACE, 'greenthreads').borrow(executor, check, sink)
         return made

@@ -140,11 +140,6 @@ class TakenUpTest(testtools.TestCase):
 
 class ExecutorTest(testtools.TestCase):
 
-    def test_a_pool_of_processes_is_refused(self) -> None:
-        with futures.ProcessPoolExecutor(1) as pool:
-            self.assertRaisesRegex(
-                TypeError, 'ProcessPoolExecutor', engines.load, linear_flow.Flow('f'), engine='parallel', executor=pool)
-
     def test_a_closed_pool_is_named(self) -> None:
         pool = futures.ThreadPoolExecutor(1)
         pool.shutdown()

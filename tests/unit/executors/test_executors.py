@@ -41,6 +41,14 @@ class ExecutorsTest(testtools.TestCase):
         error = self.assertRaises(ValueError, executors.check, 'foo')
         self.assertIn('threads', str(error))
 
+    def test_interpreters_are_refused(self):
+        class Interpreters(futures.ThreadPoolExecutor):
+            """Stands for what Python 3.14 has."""
+
+        self.patch(futures, 'InterpreterPoolExecutor', Interpreters)
+        with Interpreters(1) as pool:
+            self.assertRaises(TypeError, executors.check, pool)
+
     def test_a_number_of_workers_is_checked(self):
         for wrong in ('2', 2.0, True):
             self.assertRaises(TypeError, executors.check, None, wrong)
