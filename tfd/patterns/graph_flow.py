@@ -113,28 +113,31 @@ class Flow(flow.Flow):
     ) -> Iterator[tuple[flow.Node, flow.Node, str]]:
         """Yield links for what the new items require, then for what older ones still do, as TaskFlow 6.5 finds them.
 
-        An item provides nothing to itself. An older item that has a provider keeps it; of several new ones it gets the
-        first.
+        An item provides nothing to itself. New items come one after the other: one that has a provider by then keeps
+        it; of several later ones it gets the first.
         """
         _needed, from_retry = self._retry_symbols()
+        later = set(new)
         if requires:
             for node in new:
+                later.discard(node)
                 for symbol in node.requires:
                     if symbol not in from_retry:
-                        yield from ((provider, node, symbol) for provider in self._one_provider(node, symbol))
+                        yield from ((provider, node, symbol) for provider in self._one_provider(node, symbol, later))
         if existing:
-            added = set(new)
+            added = set() if requires else set(new)
             for node in new:
                 for symbol in node.provides:
                     if symbol not in from_retry:
                         yield from ((node, older, symbol) for older in self._still_requiring(symbol, node, added))
 
-    def _one_provider(self, node: flow.Node, symbol: str) -> list[flow.Node]:
-        """Return the other item that provides a symbol, in a list that may be empty.
+    def _one_provider(self, node: flow.Node, symbol: str, later: set[flow.Node]) -> list[flow.Node]:
+        """Return the older item that provides a symbol, in a list that may be empty.
 
         :raises AmbiguousDependency: there are several.
         """
-        providers = [provider for provider in self._providers.get(symbol, ()) if provider is not node]
+        providers = [provider for provider in self._providers.get(symbol, ())
+                     if provider is not node and provider not in later]
         if len(providers) > 1:
             raise exceptions.AmbiguousDependency(
                 f"Resolution error detected when adding '{node.name}', multiple providers"
@@ -145,7 +148,7 @@ class Flow(flow.Flow):
         """Return the older items that require a symbol which no other item before ``provider`` provides."""
         before = list(itertools.takewhile(lambda other: other is not provider, self._providers[symbol]))
         return [older for older in self._requirers.get(symbol, ())
-                if older not in added and all(other is older for other in before)]
+                if older is not provider and older not in added and all(other is older for other in before)]
 
     def _connect(
         self, source: flow.Node, target: flow.Node, reason: str | None = None,

@@ -86,6 +86,13 @@ class GraphTest(testtools.TestCase):
         flow.add(item('d', 'y'))
         self.assertEqual({('a', 'd')}, links(flow))
 
+    def test_items_added_together_are_linked_one_after_the_other(self):
+        """As TaskFlow 6.5: a second provider that comes after the item that requires is none too many."""
+        for names in ('pkq', 'kpq'):
+            made = {'p': item('p', '', 'x'), 'q': item('q', '', 'x'), 'k': item('k', 'x')}
+            flow = graph_flow.Flow('g').add(*(made[name] for name in names))
+            self.assertEqual({('p', 'k')}, links(flow), names)
+
     def test_a_symbol_with_two_providers_is_refused(self):
         flow = graph_flow.Flow('g').add(item('p', '', 'x'), item('q', '', 'x'))
         error = self.assertRaises(exceptions.AmbiguousDependency, flow.add, item('k', 'x'))
