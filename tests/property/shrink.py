@@ -40,10 +40,21 @@ def _candidates(spec: Spec) -> Iterator[Spec]:
             yield replace(spec, flow=child)
     for flow in _flows(spec.flow):
         yield replace(spec, flow=flow)
+    yield from _options(spec)
+
+
+def _options(spec: Spec) -> Iterator[Spec]:
+    """Yield specs of the same flow."""
     if spec.suspends:
         yield replace(spec, suspends=_NEVER)
         for number in spec.suspends:
             yield replace(spec, suspends=spec.suspends - {number})
+    for point in spec.suspends_in:
+        yield replace(spec, suspends_in=spec.suspends_in - {point})
+    for number in range(len(spec.store)):
+        yield replace(spec, store=spec.store[:number] + spec.store[number + 1:])
+    if spec.reloads:
+        yield replace(spec, reloads=False)
     if spec.defer_reverts:
         yield replace(spec, defer_reverts=False)
     if spec.never_resolve:
@@ -71,7 +82,9 @@ def _plainer(flow: FlowSpec) -> Iterator[FlowSpec]:
     for number, link in enumerate(flow.links):
         for plainer in _links(link):
             yield replace(flow, links=(*flow.links[:number], plainer, *flow.links[number + 1:]))
-    if flow.pattern == 'graph' and not flow.links:
+    if flow.target is not None:
+        yield replace(flow, target=None)
+    if flow.pattern == 'graph' and not flow.links and flow.target is None:
         yield replace(flow, pattern='unordered')
 
 
@@ -79,7 +92,10 @@ def _without(flow: FlowSpec, number: int) -> FlowSpec:
     links = tuple(
         replace(link, source=link.source - (link.source > number), target=link.target - (link.target > number))
         for link in flow.links if number not in (link.source, link.target))
-    return replace(flow, children=flow.children[:number] + flow.children[number + 1:], links=links)
+    target = flow.target
+    if target is not None:
+        target = None if target == number else target - (target > number)
+    return replace(flow, children=flow.children[:number] + flow.children[number + 1:], links=links, target=target)
 
 
 def _with(flow: FlowSpec, number: int, child: TaskSpec | FlowSpec) -> FlowSpec:
@@ -93,12 +109,24 @@ def _tasks(task: TaskSpec) -> Iterator[TaskSpec]:
             yield replace(task, **{name: _NEVER})
         if len(numbers) > 1:
             yield replace(task, **{name: frozenset({min(numbers)})})
+    for number in range(len(task.requires)):
+        yield replace(task, requires=task.requires[:number] + task.requires[number + 1:])
+    if task.provides:
+        yield replace(task, provides='')
 
 
 def _retries(retry: RetrySpec) -> Iterator[RetrySpec]:
     for name in ('execute_fails', 'revert_fails'):
         if getattr(retry, name):
             yield replace(retry, **{name: _NEVER})
+    if retry.controller:
+        yield replace(retry, controller='', values=(), revert_all=False)
+    if len(retry.values) > 1:
+        yield replace(retry, values=retry.values[1:])
+    if retry.revert_all:
+        yield replace(retry, revert_all=False)
+    if retry.provides:
+        yield replace(retry, provides='')
     for number in range(len(retry.verdicts)):
         if len(retry.verdicts) > 1:
             yield replace(retry, verdicts=retry.verdicts[:number] + retry.verdicts[number + 1:])

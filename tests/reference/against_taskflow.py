@@ -27,7 +27,7 @@ from tests.reference.interpreter import Command, Interpreter, Quirks
 from tests.reference.shape import Shape
 from tests.reference.spec import DEPTHS, FlowSpec, Script, Spec
 
-__all__ = ['Difference', 'compare', 'main']
+__all__ = ['Difference', 'Repeating', 'compare', 'main', 'short']
 
 
 class Difference(Exception):
@@ -319,11 +319,14 @@ def _hollow(interpreter: Interpreter) -> bool:
     return False
 
 
-def _short(spec: Spec) -> str:
+def short(spec: Spec) -> str:
     """Return a spec as text, with `ALWAYS` for its long sets of numbers."""
     text = repr(spec).replace(repr(ALWAYS), 'ALWAYS')
-    for default in ('execute_fails=frozenset()', 'revert_fails=frozenset()', 'links=()',
-                    'retry=None', 'children=()', 'answers=()', 'depth=None'):
+    for default in (
+            'execute_fails=frozenset()', 'revert_fails=frozenset()', "provides=''", 'requires=()', "controller=''",
+            'values=()', 'revert_all=False', 'children=()', 'retry=None', 'links=()', 'answers=()', 'depth=None',
+            'target=None', 'defer_reverts=False', 'never_resolve=False', 'suspends=frozenset()',
+            'suspends_in=frozenset()', 'reloads=False', 'store=()'):
         text = text.replace(f', {default}', '')
     return text
 
@@ -348,7 +351,7 @@ def main(arguments: list[str]) -> int:
             differing += 1
             print(f'seed {seed}: {difference}')
             if options.show:
-                print(_short(spec), *difference.trace, sep='\n    ')
+                print(short(spec), *difference.trace, sep='\n    ')
     print(f'{options.count} specs, {differing} differ; {dict(ends)}')
     return 1 if differing else 0
 

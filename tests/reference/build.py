@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +23,9 @@ class Call:
     """One call of an atom's or decider's code: what it was given, and how it ended.
 
     `kind` is execute, revert, ask or decide; `given` is a history, the sources of a decider, or
-    the result and the failures that a revert gets; `outcome` is a result or failure, a verdict, or
-    an answer. `phantom` marks a revert of an atom that was not executed since its last revert.
+    the result and the failures that a revert gets, and then the arguments if there are any;
+    `outcome` is a result or failure, a verdict, or an answer. `phantom` marks a revert of an atom
+    that was not executed since its last revert.
     """
 
     kind: str
@@ -66,10 +68,12 @@ class _Builder:
         self.phantoms = phantoms
         self.task_class = _task_class(modules)
         self.retry_class = _retry_class(modules)
+        self.controllers: dict[str, Any] = {}
 
     def flow(self, spec: FlowSpec) -> Any:
         retry = None if spec.retry is None else self.retry(spec.retry)
-        flow = getattr(self.modules, spec.pattern).Flow(spec.name, retry=retry)
+        module = getattr(self.modules, spec.pattern)
+        flow = (module.Flow if spec.target is None else module.TargetedFlow)(spec.name, retry=retry)
         children = [
             self.flow(child) if isinstance(child, FlowSpec) else self.task(child)
             for child in spec.children
@@ -82,13 +86,30 @@ class _Builder:
                 if link.depth is not None:
                     options['decider_depth'] = link.depth
             flow.link(children[link.source], children[link.target], **options)
+        if spec.target is not None:
+            flow.set_target(children[spec.target])
         return flow
 
     def task(self, spec: TaskSpec) -> Any:
-        return self.task_class(spec.name, self)
+        return self.task_class(spec, self)
 
     def retry(self, spec: RetrySpec) -> Any:
-        return self.retry_class(spec.name, self)
+        if not spec.controller:
+            return self.retry_class(spec.name, self)
+        if spec.controller not in self.controllers:
+            base = getattr(self.modules.retry, spec.controller)
+            self.controllers[spec.controller] = (
+                _parameterized_class if spec.controller == 'ParameterizedForEach' else _controller_class)(base)
+        options: dict[str, Any] = {'name': spec.name, 'provides': spec.provides or None}
+        if spec.controller == 'Times':
+            options['attempts'] = len(spec.values)
+        elif spec.controller == 'ForEach':
+            options['values'] = list(spec.values)
+        if spec.revert_all:
+            options['revert_all'] = True
+        retry = self.controllers[spec.controller](**options)
+        retry.builder = self
+        return retry
 
     def decider(self, link: str) -> Any:
         def decide(history: dict[str, Any]) -> bool:
@@ -100,25 +121,31 @@ class _Builder:
 
         return decide
 
-    def execute(self, atom: Any, given: Any) -> str:
+    def execute(self, atom: Any, given: Any, result: Callable[[], Any] | None = None) -> Any:
         succeeded, outcome = self.script.execute(atom.name)
+        if succeeded and result is not None:
+            outcome = result()
         self.trace.append(Call('execute', atom.name, given, succeeded, outcome))
-        atom.executed = True
+        self.script.executed.add(atom.name)
         if not succeeded:
             raise ScriptedFailure(outcome)
         return outcome
 
     def revert(self, atom: Any, given: Any) -> None:
-        if self.phantoms and not atom.executed:
+        if self.phantoms and atom.name not in self.script.executed:
             self.trace.append(Call('revert', atom.name, given, True, '', phantom=True))
             return
-        atom.executed = False
+        self.script.executed.discard(atom.name)
         succeeded, outcome = self.script.revert(atom.name)
         self.trace.append(Call('revert', atom.name, given, succeeded, outcome))
         if not succeeded:
             raise ScriptedFailure(outcome)
 
-    def ask(self, atom: Any, given: Any) -> Any:
+    def ask(self, atom: Any, given: Any, answer: Callable[[], Any] | None = None) -> Any:
+        if answer is not None:
+            decision = answer()
+            self.trace.append(Call('ask', atom.name, given, True, decision.name))
+            return decision
         verdict = self.script.ask(atom.name)
         if verdict == RAISE:
             failure = f'{atom.name}?{self.script.calls["ask", atom.name]}'
@@ -133,6 +160,9 @@ class _Builder:
             return value.exception_str
         return value
 
+    def arguments(self, arguments: Any) -> tuple[tuple[str, Any], ...]:
+        return tuple(sorted((name, self.text(value)) for name, value in arguments.items()))
+
     def texts(self, failures: Any) -> tuple[tuple[str, str], ...]:
         return tuple(sorted((name, self.text(failure)) for name, failure in failures.items()))
 
@@ -144,17 +174,17 @@ def _task_class(modules: SimpleNamespace) -> Any:
     base: Any = modules.task.Task
 
     class ScriptedTask(base):  # type: ignore[misc]  # any package's
-        def __init__(self, name: str, builder: _Builder) -> None:
-            super().__init__(name)
+        def __init__(self, spec: TaskSpec, builder: _Builder) -> None:
+            super().__init__(spec.name, provides=spec.provides or None, requires=spec.requires)
             self.builder = builder
-            self.executed = False
 
-        def execute(self) -> str:
-            return self.builder.execute(self, None)
+        def execute(self, **arguments: Any) -> str:
+            return str(self.builder.execute(self, self.builder.arguments(arguments) or None))
 
-        def revert(self, result: Any, flow_failures: Any, **kwargs: Any) -> None:
+        def revert(self, result: Any, flow_failures: Any, **arguments: Any) -> None:
             builder = self.builder
-            builder.revert(self, (builder.text(result), builder.texts(flow_failures)))
+            given = (builder.text(result), builder.texts(flow_failures))
+            builder.revert(self, (*given, builder.arguments(arguments)) if arguments else given)
 
     return ScriptedTask
 
@@ -166,10 +196,9 @@ def _retry_class(modules: SimpleNamespace) -> Any:
         def __init__(self, name: str, builder: _Builder) -> None:
             super().__init__(name)
             self.builder = builder
-            self.executed = False
 
         def execute(self, history: Any, *args: Any, **kwargs: Any) -> str:
-            return self.builder.execute(self, self.builder.history(history))
+            return str(self.builder.execute(self, self.builder.history(history)))
 
         def on_failure(self, history: Any, *args: Any, **kwargs: Any) -> Any:
             return self.builder.ask(self, self.builder.history(history))
@@ -178,3 +207,39 @@ def _retry_class(modules: SimpleNamespace) -> Any:
             self.builder.revert(self, self.builder.history(history))
 
     return ScriptedRetry
+
+
+def _controller_class(base: Any) -> Any:
+    """Return a class that answers as the package's own retry does."""
+    class Controller(base):  # type: ignore[misc]  # any package's
+        def execute(self, history: Any, **kwargs: Any) -> Any:
+            given = self.builder.history(history)
+            return self.builder.execute(self, given, lambda: base.execute(self, history=history, **kwargs))
+
+        def on_failure(self, history: Any, **kwargs: Any) -> Any:
+            given = self.builder.history(history)
+            return self.builder.ask(self, given, lambda: base.on_failure(self, history=history, **kwargs))
+
+        def revert(self, history: Any, **kwargs: Any) -> None:
+            self.builder.revert(self, self.builder.history(history))
+
+    return Controller
+
+
+def _parameterized_class(base: Any) -> Any:
+    """Return one whose values are an argument, as the signatures of its methods tell."""
+    class Controller(base):  # type: ignore[misc]  # any package's
+        def execute(self, values: Any, history: Any, **kwargs: Any) -> Any:
+            given = self.builder.history(history)
+            arguments = {'values': values, 'history': history, **kwargs}
+            return self.builder.execute(self, given, lambda: base.execute(self, **arguments))
+
+        def on_failure(self, values: Any, history: Any, **kwargs: Any) -> Any:
+            given = self.builder.history(history)
+            arguments = {'values': values, 'history': history, **kwargs}
+            return self.builder.ask(self, given, lambda: base.on_failure(self, **arguments))
+
+        def revert(self, history: Any, **kwargs: Any) -> None:
+            self.builder.revert(self, self.builder.history(history))
+
+    return Controller

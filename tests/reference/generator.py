@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tests.reference.spec import DEPTHS, RAISE, RETRY, REVERT, REVERT_ALL, FlowSpec, LinkSpec, RetrySpec, Spec, TaskSpec
 
-__all__ = ['ALWAYS', 'OWN_PROFILES', 'PROFILES', 'Odds', 'random_spec']
+__all__ = ['ALWAYS', 'OWN_PROFILES', 'PROFILES', 'Flows', 'Odds', 'random_spec']
 
 ALWAYS = frozenset(range(1, 100))
 """The numbers of the calls of an atom that never succeeds."""
@@ -59,7 +59,7 @@ OWN_PROFILES = {
 def random_spec(rng: random.Random, size: int = 8, depth: int = 3, odds: Odds | None = None) -> Spec:
     """Return a spec of about `size` tasks, nested at most `depth` flows deep."""
     odds = odds or Odds()
-    flow = _Flows(rng, odds, size).flow(depth)
+    flow = Flows(rng, odds, size).flow(depth)
     suspends = frozenset(
         rng.sample(range(1, 2 * size + 2), rng.randint(1, 3)) if rng.random() < odds.suspend else ())
     return Spec(
@@ -70,7 +70,7 @@ def random_spec(rng: random.Random, size: int = 8, depth: int = 3, odds: Odds | 
     )
 
 
-class _Flows:
+class Flows:
     """Hands out tasks, flows and retries with names that occur once."""
 
     def __init__(self, rng: random.Random, odds: Odds, size: int) -> None:
@@ -80,75 +80,76 @@ class _Flows:
         self.numbers = {'t': 0, 'f': 0, 'r': 0}
 
     def flow(self, depth: int) -> FlowSpec:
-        name = self._name('f')
+        """Return a flow, nested at most so deep."""
+        name = self.name('f')
         pattern = self.rng.choice(PATTERNS)
-        retry = self._retry() if self._happens(self.odds.retry) else None
-        children = self._children(depth)
-        links = self._links(children) if pattern == 'graph' else ()
+        retry = self.retry() if self.happens(self.odds.retry) else None
+        children = self.children(depth)
+        links = self.links(children) if pattern == 'graph' else ()
         return FlowSpec(name, pattern, children, retry, links)
 
-    def _children(self, depth: int) -> tuple[TaskSpec | FlowSpec, ...]:
-        if self._happens(self.odds.empty):
+    def children(self, depth: int) -> tuple[TaskSpec | FlowSpec, ...]:
+        if self.happens(self.odds.empty):
             return ()
         children: list[TaskSpec | FlowSpec] = []
         for _ in range(self.rng.randint(1, 4)):
-            if depth > 1 and self._happens(self.odds.nested):
+            if depth > 1 and self.happens(self.odds.nested):
                 children.append(self.flow(depth - 1))
             elif self.tasks_left > 0:
                 self.tasks_left -= 1
-                children.append(self._task())
+                children.append(self.task())
         return tuple(children)
 
-    def _links(self, children: tuple[TaskSpec | FlowSpec, ...]) -> tuple[LinkSpec, ...]:
+    def links(self, children: tuple[TaskSpec | FlowSpec, ...]) -> tuple[LinkSpec, ...]:
         order = list(range(len(children)))
         self.rng.shuffle(order)
         links = []
         for place, source in enumerate(order):
             for target in order[place + 1:]:
-                if self._happens(self.odds.link):
-                    links.append(self._link(source, target, children[target]))
+                if self.happens(self.odds.link):
+                    links.append(self.link(source, target, children[target]))
         return tuple(links)
 
-    def _link(self, source: int, target: int, child: TaskSpec | FlowSpec) -> LinkSpec:
-        if not self._happens(self.odds.decider):
+    def link(self, source: int, target: int, child: TaskSpec | FlowSpec) -> LinkSpec:
+        if not self.happens(self.odds.decider):
             return LinkSpec(source, target)
         single = isinstance(child, TaskSpec) or child.retry is not None
-        answers = tuple(self._answer() for _ in range(self.rng.randint(1, 3) if single else 1))
+        answers = tuple(self.answer() for _ in range(self.rng.randint(1, 3) if single else 1))
         return LinkSpec(source, target, answers, self.rng.choice((None, *DEPTHS)))
 
-    def _answer(self) -> bool | None:
-        if self._happens(self.odds.decider_raises):
+    def answer(self) -> bool | None:
+        if self.happens(self.odds.decider_raises):
             return None
-        return self._happens(0.5)
+        return self.happens(0.5)
 
-    def _task(self) -> TaskSpec:
+    def task(self) -> TaskSpec:
         return TaskSpec(
-            self._name('t'),
-            self._numbers_of_calls(self.odds.execute_fails),
-            self._numbers_of_calls(self.odds.revert_fails),
+            self.name('t'),
+            self.numbers_of_calls(self.odds.execute_fails),
+            self.numbers_of_calls(self.odds.revert_fails),
         )
 
-    def _retry(self) -> RetrySpec:
+    def retry(self) -> RetrySpec:
         asked = self.rng.choices((RETRY, REVERT, REVERT_ALL), (6, 2, 1), k=self.rng.randint(0, 3))
         asked.append(self.rng.choice((REVERT, REVERT, REVERT_ALL)))
-        verdicts = tuple(RAISE if self._happens(self.odds.retry_raises) else v for v in asked)
+        verdicts = tuple(RAISE if self.happens(self.odds.retry_raises) else v for v in asked)
         return RetrySpec(
-            self._name('r'),
+            self.name('r'),
             verdicts,
-            self._numbers_of_calls(self.odds.retry_execute_fails),
-            self._numbers_of_calls(self.odds.retry_revert_fails),
+            self.numbers_of_calls(self.odds.retry_execute_fails),
+            self.numbers_of_calls(self.odds.retry_revert_fails),
         )
 
-    def _numbers_of_calls(self, odds: float) -> frozenset[int]:
-        if not self._happens(odds):
+    def numbers_of_calls(self, odds: float) -> frozenset[int]:
+        if not self.happens(odds):
             return frozenset()
-        if self._happens(self.odds.always_fails):
+        if self.happens(self.odds.always_fails):
             return ALWAYS
         return frozenset(self.rng.sample((1, 2, 3), self.rng.randint(1, 2)))
 
-    def _name(self, kind: str) -> str:
+    def name(self, kind: str) -> str:
         self.numbers[kind] += 1
         return f'{kind}{self.numbers[kind]}'
 
-    def _happens(self, odds: float) -> bool:
+    def happens(self, odds: float) -> bool:
         return self.rng.random() < odds

@@ -34,21 +34,36 @@ DEPTHS = ('ALL', 'FLOW', 'NEIGHBORS', ATOM)
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """A task; the numbers of the calls that raise."""
+    """A task; the numbers of the calls that raise.
+
+    `provides` is the name that its result gets, `requires` are those of its arguments; the
+    interpreter knows nothing of either, nor of the order that they bring about in a graph.
+    """
 
     name: str
     execute_fails: frozenset[int] = frozenset()
     revert_fails: frozenset[int] = frozenset()
+    provides: str = ''
+    requires: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RetrySpec:
-    """A retry; its nth answer is verdicts[n - 1], or the last one when they have run out."""
+    """A retry; its nth answer is verdicts[n - 1], or the last one when they have run out.
+
+    With a `controller`, the name of a class of the package's retry module, it is that which
+    answers: `values` are the numbers that it hands out, as many as it makes attempts, under the
+    name `provides`. The interpreter knows nothing of it.
+    """
 
     name: str
     verdicts: tuple[str, ...] = (REVERT,)
     execute_fails: frozenset[int] = frozenset()
     revert_fails: frozenset[int] = frozenset()
+    controller: str = ''
+    values: tuple[int, ...] = ()
+    revert_all: bool = False
+    provides: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +82,18 @@ class LinkSpec:
 
 @dataclass(frozen=True, slots=True)
 class FlowSpec:
-    """A flow; `pattern` is linear, unordered or graph, and only a graph has links."""
+    """A flow; `pattern` is linear, unordered or graph, and only a graph has links.
+
+    A graph with a `target`, the index of a child, runs only that and what comes before it; the
+    interpreter knows nothing of targets.
+    """
 
     name: str
     pattern: str
     children: tuple[TaskSpec | FlowSpec, ...] = ()
     retry: RetrySpec | None = None
     links: tuple[LinkSpec, ...] = ()
+    target: int | None = None
 
     def link_name(self, link: LinkSpec) -> str:
         """Return the name by which the link's decider is known in traces."""
@@ -84,13 +104,19 @@ class FlowSpec:
 class Spec:
     """A whole run: the outermost flow, the options of the engine, when it is suspended.
 
-    `suspends` holds the numbers of the waves during which a suspend is asked for.
+    `suspends` holds the numbers of the waves during which a suspend is asked for; `suspends_in`
+    the calls that ask for one, as (execute or revert, atom, number of the call). After a suspend
+    an engine that is loaded from the logbook goes on if `reloads`. `store` are inputs of the flow.
+    Of the last three the interpreter knows nothing.
     """
 
     flow: FlowSpec
     defer_reverts: bool = False
     never_resolve: bool = False
     suspends: frozenset[int] = frozenset()
+    suspends_in: frozenset[tuple[str, str, int]] = frozenset()
+    reloads: bool = False
+    store: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -99,6 +125,8 @@ class Script:
 
     spec: Spec
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: Atoms that were executed since they were last reverted.
+    executed: set[str] = field(default_factory=set)
     _atoms: dict[str, TaskSpec | RetrySpec] = field(default_factory=dict)
     _answers: dict[str, tuple[bool | None, ...]] = field(default_factory=dict)
 
