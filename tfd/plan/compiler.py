@@ -15,6 +15,7 @@ from tfd.plan import model, symbols
 __all__ = ['compile_flow']
 
 _ROOT_SCOPE = 0
+_TASK, _JOIN = int(model.Kind.TASK), int(model.Kind.JOIN)
 
 
 def compile_flow(flow: Any) -> model.Plan:
@@ -39,15 +40,12 @@ def compile_flow(flow: Any) -> model.Plan:
         if finished is not None:
             level.attach(finished.entry, finished.exit)
             finished = None
-        item = level.next_item()
+        item = level.compile_tasks()
         if item is None:
             finished = level.close()
             stack.pop()
         elif isinstance(item, flow_model.Flow):
             stack.append(_open(build, item, level.flow, level.position, level.scope))
-        elif isinstance(item, task.Task):
-            node = build.add_atom(item, model.Kind.TASK, level.scope, level.flow, level.position)
-            level.attach(node, node)
         else:
             raise TypeError(
                 f'flow {level.source.name!r} can hold flows and tasks, not {item!r} ({type(item).__name__})')
@@ -60,7 +58,9 @@ class _Build:
     def __init__(self) -> None:
         self.kinds = bytearray()
         self.atoms: list[Any] = []
-        self.successors: list[list[int]] = []
+        # A tuple, as the plan has it, up to one edge: a list is for those that have more.
+        self.successors: list[Any] = []
+        self.predecessors: list[Any] = []
         self.scope_of: list[int] = []
         self.flow_of: list[int] = []
         self.item_of: list[int] = []
@@ -76,18 +76,39 @@ class _Build:
         self.symbols = symbols.Symbols()
         self.priorities: dict[int, int] = {}
         self.unprovided: list[tuple[int, str, str]] = []
+        self._task_classes: dict[type, bool] = {}
         self.execute_arguments: list[tuple[model.Argument, ...]] = []
         self.revert_arguments: list[tuple[model.Argument, ...]] = []
+
+    def is_task(self, item: Any) -> bool:
+        """Tell whether an item of a flow is a task."""
+        # By class: to ask an abstract class about an instance takes as long as all else that is done for a task.
+        known = self._task_classes.get(type(item))
+        if known is None:
+            known = self._task_classes[type(item)] = isinstance(item, task.Task)
+        return known
 
     def add_node(self, atom: Any, kind: int, scope: int, flow: int, item: int) -> int:
         node = len(self.atoms)
         self.kinds.append(kind)
         self.atoms.append(atom)
-        self.successors.append([])
+        self.successors.append(())
+        self.predecessors.append(())
         self.scope_of.append(scope)
         self.flow_of.append(flow)
         self.item_of.append(item)
         return node
+
+    def link(self, before: int, after: int) -> None:
+        """Make one node run after another."""
+        for edges, node, other in ((self.successors, before, after), (self.predecessors, after, before)):
+            known = edges[node]
+            if not known:
+                edges[node] = (other,)
+            elif type(known) is list:
+                known.append(other)
+            else:
+                edges[node] = [*known, other]
 
     def add_atom(self, atom: Any, kind: int, scope: int, flow: int, item: int) -> int:
         node = self.add_node(atom, kind, scope, flow, item)
@@ -98,17 +119,23 @@ class _Build:
         execute, revert = self.symbols.arguments(atom)
         self.execute_arguments.append(execute)
         self.revert_arguments.append(revert)
-        for method, arguments in (('execute', execute), ('revert', revert)):
-            for argument in arguments:
-                if argument.entry == model.NOBODY and not argument.optional:
-                    self.unprovided.append((node, method, argument.symbol))
-        self.symbols.provide(node, atom.save_as, flow, item)
+        if execute:
+            self._note_unprovided(node, 'execute', execute)
+        if revert:
+            self._note_unprovided(node, 'revert', revert)
+        if atom.save_as:
+            self.symbols.provide(node, atom.save_as, flow, item)
         return node
+
+    def _note_unprovided(self, node: int, method: str, arguments: tuple[model.Argument, ...]) -> None:
+        for argument in arguments:
+            if argument.entry == model.NOBODY and not argument.optional:
+                self.unprovided.append((node, method, argument.symbol))
 
     def add_join(self, scope: int, flow: int, item: int) -> int:
         self.execute_arguments.append(())
         self.revert_arguments.append(())
-        return self.add_node(None, model.Kind.JOIN, scope, flow, item)
+        return self.add_node(None, _JOIN, scope, flow, item)
 
     def finish(self, name: str) -> model.Plan:
         if self.duplicates:
@@ -116,20 +143,15 @@ class _Build:
         size = len(self.atoms)
         self.scopes[0][3] = size - 1
         self.scopes[0][4] = len(self.scopes) - 1
-        predecessors: list[list[int]] = [[] for _ in range(size)]
-        for node, after in enumerate(self.successors):
-            for target in after:
-                predecessors[target].append(node)
         return model.Plan(
             name=name, kinds=bytes(self.kinds), atoms=self.atoms,
             successors=[tuple(after) for after in self.successors],
-            predecessors=[tuple(before) for before in predecessors],
+            predecessors=[tuple(before) for before in self.predecessors],
             scope_of=self.scope_of, scopes=[model.Scope(*scope) for scope in self.scopes],
             flow_of=self.flow_of, flows=self.flows, item_of=self.item_of, gates=self._gates(),
             execute_arguments=self.execute_arguments, revert_arguments=self.revert_arguments,
             visibility=self.symbols.visibility, by_name=self.by_name, unprovided=self.unprovided,
             priorities=self.priorities)
-
 
     def _gates(self) -> dict[int, model.Gate]:
         """Return the deciders by the atom that they can keep from starting: each atom that a target begins with."""
@@ -147,7 +169,7 @@ class _Build:
         found, stack = [], [entry]
         while stack:
             node = stack.pop()
-            if self.kinds[node] != model.Kind.JOIN:
+            if self.kinds[node] != _JOIN:
                 found.append(node)
                 continue
             if node not in self.hollow:
@@ -204,13 +226,20 @@ class _Level(abc.ABC):
     def _after(self) -> dict[int, tuple[int, ...]] | None:
         return None
 
-    def next_item(self) -> Any:
-        """Return the next atom or flow, None at the end."""
-        item = next(self._items, None)
-        if item is not None:
+    def compile_tasks(self) -> Any:
+        """Compile tasks up to the next item that is none; return that, None at the end."""
+        build = self.build
+        for item in self._items:
             self.position += 1
-            self.build.symbols.at(self.flow, self.position)
-        return item
+            self._stand()
+            if not build.is_task(item):
+                return item
+            node = build.add_atom(item, _TASK, self.scope, self.flow, self.position)
+            self.attach(node, node)
+        return None
+
+    def _stand(self) -> None:
+        """Let symbols be looked up from the present item."""
 
     @abc.abstractmethod
     def attach(self, entry: int, exit_: int) -> None:
@@ -237,7 +266,7 @@ class _LinearLevel(_Level):
         if self.exit == model.NOBODY:
             self.entry = entry
         else:
-            self.build.successors[self.exit].append(entry)
+            self.build.link(self.exit, entry)
         self.exit = exit_
 
 
@@ -253,7 +282,7 @@ class _UnorderedLevel(_Level):
         if self.entry == model.NOBODY:
             self.entry = entry
         else:
-            self.build.successors[self.entry].append(entry)
+            self.build.link(self.entry, entry)
         self._exits.append(exit_)
 
     def close(self) -> _Level:
@@ -265,7 +294,7 @@ class _UnorderedLevel(_Level):
         if len(exits) > 1:
             self.exit = self.build.add_join(self.scope, self.flow, model.NOBODY)
             for node in exits:
-                self.build.successors[node].append(self.exit)
+                self.build.link(node, self.exit)
         elif exits:
             self.exit = exits[0]
 
@@ -299,6 +328,9 @@ class _GraphLevel(_UnorderedLevel):
     def _order(self) -> Any:
         return self._nodes
 
+    def _stand(self) -> None:
+        self.build.symbols.at(self.flow, self.position)
+
     def _after(self) -> dict[int, tuple[int, ...]]:
         return {number: tuple(links) for number, links in enumerate(self._links)}
 
@@ -309,10 +341,10 @@ class _GraphLevel(_UnorderedLevel):
             if self.entry == model.NOBODY:
                 self.entry = entry
             else:
-                build.successors[self.entry].append(entry)
+                build.link(self.entry, entry)
         for number in links:
             first, last = self._ends[number]
-            build.successors[last].append(entry)
+            build.link(last, entry)
             data = self._gated.get((number, self.position)) if self._gated else None
             if data is not None:
                 is_atom = first == last and build.item_of[first] == number and build.flow_of[first] == self.flow

@@ -17,6 +17,7 @@ from tfd.plan import model
 __all__ = ['Symbols']
 
 _NOTHING: tuple[model.Argument, ...] = ()
+_NO_ARGUMENTS = _NOTHING, _NOTHING
 
 
 class Symbols:
@@ -40,7 +41,7 @@ class Symbols:
         self._position[flow] = model.NOBODY
 
     def at(self, flow: int, item: int) -> None:
-        """Stand at an item of a flow that was entered."""
+        """Stand at an item of a flow that was entered; only in a graph does it matter at which."""
         self._position[flow] = item
 
     def leave(self, flow: int) -> None:
@@ -63,10 +64,10 @@ class Symbols:
 
     def arguments(self, atom: Any) -> tuple[tuple[model.Argument, ...], tuple[model.Argument, ...]]:
         """Return where an atom's arguments for execute and revert come from, seen from where the compiler stands."""
-        return (
-            self._bind(atom.rebind, atom.optional) if atom.rebind else _NOTHING,
-            self._bind(atom.revert_rebind, atom.revert_optional) if atom.revert_rebind else _NOTHING,
-        )
+        forward, backward = atom.rebind, atom.revert_rebind
+        if not forward and not backward:
+            return _NO_ARGUMENTS
+        return self._bind(forward, atom.optional), self._bind(backward, atom.revert_optional)
 
     def _bind(self, rebind: dict[str, str], optional: Any) -> tuple[model.Argument, ...]:
         nearest = self._nearest
