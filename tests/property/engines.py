@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent import futures
 from typing import Any
 
+from tests.property.singly import Singly
 from tests.property.watch import Mismatch, Watch
 from tests.reference import build
 from tests.reference.spec import Script, Spec
@@ -131,6 +132,7 @@ class EngineRun:
     _detail: models.FlowDetail | None = None
     _book: models.LogBook | None = None
     _before: tuple[Watch, int] | None = None
+    _singly: Singly | None = None
     _expected: dict[tuple[str, str], Any] = dataclasses.field(default_factory=dict)
     _last: dict[tuple[str, str], build.Call] = dataclasses.field(default_factory=dict)
 
@@ -194,6 +196,8 @@ class EngineRun:
             flow, flow_detail=detail, book=self._book, backend=self.backend, engine=self.kind, **options)
         begin = self.engine._begin
         self.engine._begin = lambda: _WatchedScheduler(begin(), self)
+        if self.kind == 'serial' and self.backend is None:
+            self._singly = Singly(self._took, self._gave, self._succeeded)
         self.engine.atom_notifier.register('*', self._told)
         self.engine.compile()
         if self.watch is None:
@@ -217,8 +221,18 @@ class EngineRun:
         assert self.watch is not None
         if self.backend is not None and self.backend.dies:
             self._before = self.watch.fork(), self.backend.recorded
+        if self._singly is not None:
+            self._singly.takes(events)
+            return
         for event in events:
-            self.watch.took(event, self._outcome(event))
+            self._took(event)
+
+    def _took(self, event: machine.Event) -> None:
+        assert self.watch is not None
+        self.watch.took(event, self._outcome(event))
+
+    def _succeeded(self, kind: str, node: int) -> bool:
+        return self._last[kind, str(self.engine.plan.atoms[node].name)].succeeded
 
     def _outcome(self, event: machine.Event) -> str:
         columns = self.engine.storage.columns
@@ -240,6 +254,12 @@ class EngineRun:
         return ''
 
     def gave(self, step: machine.Step) -> None:
+        if self._singly is not None:
+            self._singly.gave(step)
+        else:
+            self._gave(step)
+
+    def _gave(self, step: machine.Step) -> None:
         assert self.watch is not None
         self.watch.gave(step)
         for command in step.commands:
@@ -264,6 +284,8 @@ class EngineRun:
             expected['revert', name] = (outcome, tuple(sorted(failures.items())))
 
     def called(self, call: build.Call) -> None:
+        if self._singly is not None and call.kind in ('execute', 'revert'):
+            self._singly.reaches(call.kind, self.engine.plan.by_name[call.name])
         expected = self._expected.get((call.kind, call.name), 'no call')
         if call.given != expected:
             self.wrong.append(f'{call} should be given {expected}')

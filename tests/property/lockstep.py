@@ -122,10 +122,10 @@ class Lockstep:
         if isinstance(command, machine.Execute):
             self.calls.append(f'x:{name}')
             ok, outcome = self.script.execute(name)
-            return machine.Executed(command.node, ok), outcome
+            return machine.Executed((command.node, ok)), outcome
         self.calls.append(f'r:{name}')
         ok, outcome = self.script.revert(name)
-        return machine.Reverted(command.node, ok), outcome
+        return machine.Reverted((command.node, ok)), outcome
 
     def _retry_says(self, command: machine.Ask) -> str:
         name = self.watch.name(command.retry)

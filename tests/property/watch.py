@@ -166,7 +166,7 @@ class Watch:
     def _calls(self, given: list[reference.Command]) -> Iterator[_Call]:
         for command in given:
             node = self.plan.by_name[command.name]
-            yield machine.Execute(node) if command.kind == 'execute' else machine.Revert(node)
+            yield machine.Execute((node,)) if command.kind == 'execute' else machine.Revert((node,))
 
     def _restarts(self, command: reference.Command) -> bool:
         """Tell whether this is a retry's next attempt: that resets its scope when it begins, not when it is ready."""
@@ -212,9 +212,9 @@ class Watch:
         """
         match event:
             case machine.Executed(node, ok):
-                self._ended(machine.Execute(node), ok, outcome)
+                self._ended(machine.Execute((node,)), ok, outcome)
             case machine.Reverted(node, ok):
-                self._ended(machine.Revert(node), ok, outcome)
+                self._ended(machine.Revert((node,)), ok, outcome)
             case machine.Answered(retry, answer):
                 asked = next(one for one in self.rules.waiting if one.name == self.name(retry))
                 self.rules.end_ask(asked, answer or RAISE, outcome)

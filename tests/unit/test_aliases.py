@@ -9,7 +9,7 @@ import testtools
 
 _ALIASES = {
     'tfd.engines.action_engine.engine:ActionEngine': 'tfd.engines.engine:ActionEngine',
-    'tfd.engines.action_engine.engine:SerialActionEngine': 'tfd.engines.engine:SerialEngine',
+    'tfd.engines.action_engine.engine:SerialActionEngine': 'tfd.engines.serial:SerialEngine',
     'tfd.engines.action_engine.engine:ParallelActionEngine': 'tfd.engines.parallel:ParallelEngine',
     'tfd.persistence.backends.impl_memory:MemoryBackend': 'tfd.persistence.memory:MemoryBackend',
     'tfd.persistence.backends.impl_sqlalchemy:SQLAlchemyBackend': 'tfd_drivers.sql.backend:SqlBackend',

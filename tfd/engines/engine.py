@@ -8,6 +8,7 @@ what engines differ in.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -16,21 +17,20 @@ from typing import Any
 
 import tenacity
 
-from tfd import deciders, exceptions, states
+from tfd import exceptions, states
 from tfd import plan as planning
 from tfd import retry as retries
 from tfd import scheduler as machine
-from tfd.engines import base, publishing
-from tfd.executors import calls
+from tfd.engines import base, publishing, questions
 from tfd.persistence import base as persistence
 from tfd.persistence import models
 from tfd.plan import Kind, Plan
-from tfd.scheduler import Answered, Ask, Code, Decide, Decided, Event, Executed, Revert, Reverted, Step
-from tfd.scheduler.vocabulary import FAILED
+from tfd.scheduler import Ask, Decide, Event, Execute, Revert, Step
 from tfd.storage import Storage
+from tfd.storage.columns import Columns
 from tfd.types import failure as ft
 
-__all__ = ['ActionEngine', 'SerialEngine']
+__all__ = ['ActionEngine']
 
 LOG = logging.getLogger(__name__)
 
@@ -43,9 +43,7 @@ _KNOWN = frozenset((
 #: that is owned.
 PATIENCE = 60.0
 
-_DECISIONS = tuple(retries.Decision)
-_NO_ARGUMENTS: dict[str, Any] = {}
-_RUNNING, _REVERTING = int(Code.RUNNING), int(Code.REVERTING)
+_RETRY = int(Kind.RETRY)
 _INTERRUPTED = frozenset((states.RUNNING, states.SUSPENDING, states.RESUMING))
 _ENDED_WELL = frozenset((states.SUCCESS, states.SUSPENDED))
 #: What a run yields that finds nothing to do.
@@ -79,9 +77,12 @@ class ActionEngine(base.Engine):
         fence = self._ownership.fence if self._ownership is not None else None
         self._storage = Storage(flow_detail, backend, fence, book)
         self._plan: Plan | None = None
-        self._prepared = False
-        self._suspending = False
-        self._running = threading.Lock()
+        #: Values of the run; there once the engine is prepared.
+        self._columns: Columns
+        self._prepared = self._suspending = False
+        # Whether who runs looks at each step; whether an atom's end is told at once, with no record to wait for.
+        self._stepping = self._at_once = False
+        self._in_use = threading.Lock()
         self._publisher = publishing.Publisher(self)
         self._steps = 0
         self._active_for = 0.0
@@ -109,7 +110,8 @@ class ActionEngine(base.Engine):
     @property
     def plan(self) -> Plan:
         """The compiled flow; compiles it."""
-        self.compile()
+        if self._plan is None:
+            self.compile()
         assert self._plan is not None
         return self._plan
 
@@ -118,6 +120,7 @@ class ActionEngine(base.Engine):
         if self._prepared:
             return
         self._persist(lambda: self._storage.bind(self.plan, bool(self._options.get('refuse_changed', False))))
+        self._columns = self._storage.columns
         if self._storage.get_flow_state() in _INTERRUPTED:
             self._storage.show_flow_state(states.SUSPENDED)
         self._prepared = True
@@ -152,18 +155,30 @@ class ActionEngine(base.Engine):
 
     def run(self, timeout: float | None = None) -> None:
         """Run the flow until it comes to rest."""
-        for _ in self.run_iter(timeout):
-            pass
+        self._stepping = False
+        with self._running() as scheduler:
+            step = self._started(scheduler.start())
+            while step.final is None:
+                step = self._handle(scheduler, self._perform(step.commands) or self._wait(timeout))
+            self._finish(step)
+        self._raise_failures()
 
     def run_iter(self, timeout: float | None = None) -> Iterator[str]:
         """Run, yielding what the engine is about to do; ``send(True)`` suspends."""
+        self._stepping = True
+        with self._running() as scheduler:
+            yield from self._loop(scheduler, timeout)
+        self._raise_failures()
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[machine.Scheduler]:
+        """Hold what a run needs; one at a time."""
         self.validate()
-        if not self._running.acquire(blocking=False):
+        if not self._in_use.acquire(blocking=False):
             raise exceptions.ExecutionFailure(f'flow {self.plan.name!r} is being run by this engine already')
         began = time.monotonic()
         try:
-            scheduler = self._begin()
-            yield from self._loop(scheduler, timeout)
+            yield self._begin()
         except exceptions.TaskFlowException:
             raise
         except Exception:
@@ -173,8 +188,7 @@ class ActionEngine(base.Engine):
             self._active_for += time.monotonic() - began
             self._suspending = False
             self._end()
-            self._running.release()
-        self._raise_failures()
+            self._in_use.release()
 
     def _interrupted(self) -> None:
         """Record that the flow failed where who drives :meth:`run_iter` threw an exception into it.
@@ -189,17 +203,18 @@ class ActionEngine(base.Engine):
             self._commit(self._storage.clear(), states.PENDING)
         self._suspending = False
         self._publisher.watch()
-        return machine.Scheduler(self.plan, self._scheduling, self._storage.progress())
+        return machine.Scheduler(self.plan, self._how(), self._storage.progress())
+
+    def _how(self) -> machine.Options:
+        """Return how this run is scheduled."""
+        return self._scheduling
 
     def _loop(self, scheduler: machine.Scheduler, timeout: float | None) -> Iterator[str]:
         # Not "|=": that reads the flag before the yield, during which suspend() may set it.
         if (yield states.RESUMING):
             self._suspending = True
-        step = scheduler.start()
-        if step.final is None:
-            self._commit(step, states.RUNNING)
-        else:
-            self._publisher.flow(states.RUNNING)
+        step = self._started(scheduler.start())
+        if step.final is not None:
             yield from _NOTHING_TO_DO
         while step.final is None:
             events: list[Event] | None = None
@@ -223,7 +238,16 @@ class ActionEngine(base.Engine):
             step = self._handle(scheduler, events)
         yield self._finish(step)
 
+    def _started(self, step: Step) -> Step:
+        """Record the first step, unless it is the last one too."""
+        if step.final is None:
+            self._commit(step, states.RUNNING)
+        else:
+            self._publisher.flow(states.RUNNING)
+        return step
+
     def _handle(self, scheduler: machine.Scheduler, events: list[Event]) -> Step:
+        """Return what follows from events; it is recorded, unless it is the last step."""
         if self._suspending:
             self._tell_suspending(events)
         step = scheduler.handle(events)
@@ -276,22 +300,24 @@ class ActionEngine(base.Engine):
     def _commit(self, step: Step, flow_state: str | None = None, settlement: Any = None) -> None:
         """Record a step, and tell of it once it is recorded."""
         self._steps += 1
-        news = self._publisher.news(step) if self._atom_notifier else ()
-        old = self._storage.get_flow_state()
+        publisher = self._publisher
+        news = publisher.news(step) if self._atom_notifier.topics else ()
+        old = flow_state and self._storage.get_flow_state()
         if self._backend is None:
+            # As _persist would, which is a call more for every task.
             self._storage.record(step, flow_state, settlement)
         else:
             self._persist(lambda: self._storage.record(step, flow_state, settlement))
-        told = flow_state is None or flow_state == old
-        if flow_state == states.RUNNING and not told:
+        if flow_state == states.RUNNING and old != flow_state:
             # That it runs comes before what it does.
-            self._publisher.tell_flow(flow_state, old)
-            told = True
+            publisher.tell_flow(flow_state, str(old))
+            old = flow_state
         for item in news:
-            self._publisher.atom(*item)
-        self._publisher.ended(step)
-        if flow_state is not None and not told:
-            self._publisher.tell_flow(flow_state, old)
+            publisher.atom(*item)
+        if publisher.watched and not self._at_once:
+            publisher.ended(step)
+        if flow_state is not None and old != flow_state:
+            publisher.tell_flow(flow_state, str(old))
 
     def _persist(self, write: Callable[[], None]) -> None:
         """Write; while the database is away, wait and try again.
@@ -302,6 +328,9 @@ class ActionEngine(base.Engine):
         :raises OwnershipLost: the claim ended meanwhile.
         :raises StorageUnavailable: the waiting is over.
         """
+        if self._backend is None:
+            write()
+            return
         prepared, self._prepared = self._prepared, False
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(exceptions.StorageUnavailable), stop=self._gives_up,
@@ -334,20 +363,26 @@ class ActionEngine(base.Engine):
         events: list[Event] = []
         for at, command in enumerate(commands):
             kind = type(command)
-            if kind is Ask:
-                events.append(self._ask(command))
-            elif kind is Decide:
-                events.append(self._decide(command))
-            elif self._suspending:
-                events.append(machine.Suspended(tuple(one.node for one in commands[at:])))
-                self._publisher.flow(states.SUSPENDING)
-                break
-            else:
+            if kind is Execute or kind is Revert:
+                if self._suspending:
+                    events.append(machine.Suspended(tuple(one.node for one in commands[at:])))
+                    self._publisher.flow(states.SUSPENDING)
+                    break
                 self._start(command.node, kind is Revert, events)
+            elif kind is Ask:
+                events.append(questions.ask(self._storage, self.plan, command))
+            elif kind is Decide:
+                events.append(questions.decide(self._storage, self.plan, command))
+            else:
+                self._perform_chain(command, events)
         return events
 
     def _start(self, node: int, reverting: bool, events: list[Event]) -> None:
         """Begin the call of an atom; add its end to the events where that is known at once."""
+        raise NotImplementedError
+
+    def _perform_chain(self, command: Any, events: list[Event]) -> None:
+        """Perform a command for a chain of tasks; given only to engines that ask the scheduler for them."""
         raise NotImplementedError
 
     def _wait(self, timeout: float | None) -> list[Event]:
@@ -359,23 +394,24 @@ class ActionEngine(base.Engine):
 
     def _dispatch(self, node: int, code: int) -> None:
         """Show that an atom begins."""
-        shown = self._storage.columns.states
+        shown = self._columns.states
         old = shown[node]
         if old != code:
             shown[node] = code
-            if self._atom_notifier:
+            if self._atom_notifier.topics:
                 self._publisher.atom(node, old, code)
-        self._publisher.begins(node)
+        if self._publisher.watched or self._columns.metas:
+            self._publisher.begins(node)
 
     def _arguments(self, node: int, reverting: bool) -> Any:
         """Return what an atom is called with, or the Failure to find it."""
-        plan, storage = self.plan, self._storage
+        plan, storage = self._columns.plan, self._storage
         bound = (plan.revert_arguments if reverting else plan.execute_arguments)[node]
         try:
             arguments = storage.arguments(node, bound) if bound else {}
         except Exception:
             return ft.Failure()
-        is_retry = plan.kinds[node] == Kind.RETRY
+        is_retry = plan.kinds[node] == _RETRY
         if is_retry:
             arguments[retries.EXECUTE_REVERT_HISTORY] = storage.history_of(node)
         if reverting:
@@ -383,75 +419,3 @@ class ActionEngine(base.Engine):
             if not is_retry:
                 arguments['result'] = storage.outcome_of(node)
         return arguments
-
-    def _ask(self, command: Ask) -> Answered:
-        """Ask a retry about a failure."""
-        storage, plan = self._storage, self.plan
-        failure = storage.columns.failures[command.node]
-        storage.blame(command.retry, str(plan.atoms[command.blamed].name), failure)
-        retry = plan.atoms[command.retry]
-        try:
-            arguments = storage.arguments(command.retry, plan.execute_arguments[command.retry])
-            answer = retry.on_failure(history=storage.history_of(command.retry), **arguments)
-            if answer not in _DECISIONS:
-                raise TypeError(
-                    f'retry {retry.name!r} answered {answer!r} to a failure; RETRY, REVERT or REVERT_ALL is expected')
-        except Exception:
-            # Where it has failed in this way before, that is what is recorded and was decided about.
-            if storage.columns.states[command.retry] != Code.FAILURE:
-                storage.add_failure(command.retry, ft.Failure())
-            return Answered(command.retry, '')
-        return Answered(command.retry, str(answer))
-
-    def _decide(self, command: Decide) -> Decided:
-        """Ask all the deciders that can keep an atom from starting."""
-        storage, plan = self._storage, self.plan
-        columns = storage.columns
-        gate = plan.gates[command.target]
-        asked = [at for at, source in enumerate(gate.sources)
-                 if source == planning.NOBODY or columns.states[source] != Code.IGNORE]
-        history = {
-            plan.atoms[gate.sources[at]].name: columns.results[gate.sources[at]]
-            for at in asked if gate.sources[at] != planning.NOBODY}
-        try:
-            refused = [gate.depths[at] for at in asked if not gate.deciders[at](history=dict(history))]
-        except Exception:
-            storage.add_failure(command.target, ft.Failure())
-            return Decided(command.target, FAILED)
-        return Decided(command.target, deciders.pick_widest(refused).value if refused else '')
-
-
-class SerialEngine(ActionEngine):
-    """Runs one atom at a time, in the thread that calls :meth:`run`."""
-
-    def _start(self, node: int, reverting: bool, events: list[Event]) -> None:
-        if reverting:
-            events.append(Reverted(node, self._storage.reverted(node, self._revert(node))))
-            return
-        plan = self.plan
-        self._dispatch(node, _RUNNING)
-        value: Any = _NO_ARGUMENTS
-        if plan.execute_arguments[node] or plan.kinds[node]:
-            value = self._arguments(node, reverting=False)
-        if not isinstance(value, ft.Failure):
-            if self._ownership is not None:
-                self._ownership.check()
-            # Not calls.in_context: each call on the way to a task's own code is paid for by every task.
-            token = calls.PROGRESS.set(self._publisher.progress)
-            try:
-                value = calls.execute(plan.atoms[node], value)
-            finally:
-                calls.PROGRESS.reset(token)
-        events.append(Executed(node, self._storage.executed(node, value)))
-
-    def _revert(self, node: int) -> Any:
-        self._dispatch(node, _REVERTING)
-        atom = self.plan.atoms[node]
-        if not calls.has_revert(atom):
-            return None
-        value = self._arguments(node, reverting=True)
-        if self._ownership is not None:
-            self._ownership.check()
-        if isinstance(value, ft.Failure):
-            return value
-        return calls.in_context(self._publisher.progress, calls.revert, atom, value)

@@ -12,7 +12,7 @@ from typing import Any
 from oslo_utils import importutils, strutils
 
 from tfd import exceptions, plugins
-from tfd.engines import base, engine, parallel
+from tfd.engines import base, parallel, serial
 from tfd.persistence import backends, models
 from tfd.persistence import base as persistence
 
@@ -24,7 +24,7 @@ __all__ = [
 ENGINES_NAMESPACE = 'tfd.engines'
 
 _BUILT_IN: dict[str, Callable[..., base.Engine]] = {
-    'default': engine.SerialEngine, 'serial': engine.SerialEngine, 'parallel': parallel.ParallelEngine,
+    'default': serial.SerialEngine, 'serial': serial.SerialEngine, 'parallel': parallel.ParallelEngine,
 }
 
 

@@ -75,7 +75,7 @@ class ParallelEngine(engine.ActionEngine):
         atom = plan.atoms[node]
         self._dispatch(node, _REVERTING if reverting else _RUNNING)
         if reverting and not calls.has_revert(atom):
-            events.append(Reverted(node, self._storage.reverted(node, None)))
+            events.append(Reverted((node, self._storage.reverted(node, None))))
             return
         is_retry = plan.kinds[node] == Kind.RETRY
         arguments: Any = {}
@@ -99,5 +99,5 @@ class ParallelEngine(engine.ActionEngine):
 
     def _outcome(self, node: int, value: Any) -> Event:
         if self._storage.columns.states[node] == _REVERTING:
-            return Reverted(node, self._storage.reverted(node, value))
-        return Executed(node, self._storage.executed(node, value))
+            return Reverted((node, self._storage.reverted(node, value)))
+        return Executed((node, self._storage.executed(node, value)))

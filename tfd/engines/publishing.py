@@ -29,7 +29,8 @@ class Publisher:
 
     def __init__(self, engine: ActionEngine) -> None:
         self._engine = engine
-        self._watched: set[int] = set()
+        #: Nodes of tasks that have listeners of their own.
+        self.watched: set[int] = set()
 
     def news(self, step: Step) -> list[tuple[int, int, int, dict[str, Any]]]:
         """Return what there is to tell of a step, as ``(node, old, new, outcome)``.
@@ -82,22 +83,32 @@ class Publisher:
 
     def watch(self) -> None:
         """Find out, at the begin of a run, which tasks have listeners of their own."""
-        self._watched = {
+        self.watched = {
             node for node, atom in enumerate(self._engine.plan.atoms) if getattr(atom, '_notifier', None)}
 
     def begins(self, node: int) -> None:
         """Tell a task's own listeners that it is at its begin, also where it has told of progress before."""
         if node in self._engine.storage.columns.metas:
             self._engine.storage.restart_progress(node)
-        if node in self._watched:
+        if node in self.watched:
             self._engine.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 0.0})
 
+    def end(self, node: int, code: int) -> None:
+        """Show, and tell, how an atom ended: at once, where no record is to be waited for."""
+        columns = self._engine.storage.columns
+        old = columns.states[node]
+        columns.states[node] = code
+        columns.open_attempts.discard(node)
+        if self._engine.atom_notifier.topics:
+            self.atom(node, old, code, self._outcome(node, code))
+        if node in self.watched and code in _COMPLETE:
+            self._engine.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
+
     def ended(self, step: Step) -> None:
-        """Tell tasks' own listeners of those that a recorded step brought to their end."""
-        if self._watched:
-            for item in step.transitions:
-                if isinstance(item, Moved) and item.code in _COMPLETE and item.node in self._watched:
-                    self._engine.plan.atoms[item.node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
+        """Tell the listeners of watched tasks that a recorded step brought to their end."""
+        for item in step.transitions:
+            if isinstance(item, Moved) and item.code in _COMPLETE and item.node in self.watched:
+                self._engine.plan.atoms[item.node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
 
     def progress(self, task: Any, progress: float, details: Mapping[str, Any] | None = None) -> None:
         """Keep what a task told of its progress; once it has ended there is none."""

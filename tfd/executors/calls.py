@@ -23,13 +23,15 @@ _Atom = atoms.Atom
 
 def has_revert(atom: Any) -> bool:
     """Tell whether an atom has something to do when it is reverted."""
-    return not _inherits(atom, 'revert', 'pre_revert', 'post_revert')
+    return not (
+        _inherits(atom.revert, _Atom.revert) and _inherits(atom.pre_revert, _Atom.pre_revert)
+        and _inherits(atom.post_revert, _Atom.post_revert))
 
 
-def _inherits(atom: Any, *methods: str) -> bool:
-    """Tell whether an atom has these methods from the base class, and not from its own class or on itself."""
-    # By the bound methods: to ask for its __dict__ makes one, and keeps it, for every atom.
-    return all(getattr(getattr(atom, name), '__func__', None) is getattr(_Atom, name) for name in methods)
+def _inherits(method: Any, base: Any) -> bool:
+    """Tell whether an atom has a method from the base class, and not from its own class or on itself."""
+    # By the bound method: to ask for an atom's __dict__ makes one, and keeps it, for every atom.
+    return getattr(method, '__func__', None) is base
 
 
 def execute(atom: Any, arguments: Mapping[str, Any]) -> Any:

@@ -52,6 +52,8 @@ class Judge:
         self.revert_failed = False
         #: Some failure was left as it is (``never_resolve``).
         self.unresolved = False
+        #: Whether there are open cases, or verdicts that are not in force yet.
+        self.unsettled = False
         # Atoms that failed without having begun: a decider on the way to them raised.
         self._unbegun: set[int] = set()
         self._cases: collections.deque[_Case] = collections.deque()
@@ -79,6 +81,7 @@ class Judge:
         for _ in range(level):
             self._pass_up(case)
         self._cases.append(case)
+        self.unsettled = True
 
     def _open(self, node: int) -> _Case:
         scope = self._in_force(self._plan.scope_of[node])
@@ -170,9 +173,8 @@ class Judge:
     # -- verdicts ----------------------------------------------------------------------------------
 
     def carry_out(self) -> None:
-        """Put the verdicts that were found into force, the widest first."""
-        if not self._found and not self._put_down:
-            return
+        """Put the verdicts that were found into force, the widest first; to be called once no case is open."""
+        self.unsettled = False
         found, self._found = self._found, {}
         begin, self._put_down = self._put_down, []
         # A scope has a lower index than those inside of it.
@@ -194,6 +196,7 @@ class Judge:
             else:
                 self.put_down(scope, verdicts[scope])
                 self._put_down.append(scope)
+                self.unsettled = True
 
     def _overruled(self, scope: int) -> bool:
         """Tell whether a scope around this one has a verdict."""

@@ -3,7 +3,8 @@
 
 No I/O, clock, lock, thread, log or user code. The machine owns the states of the nodes; three parts of it have modules
 of their own, each with the state that it alone changes: failures and verdicts (:mod:`tfd.scheduler.judgement`), what is
-to be undone (:mod:`tfd.scheduler.rollback`), and a run that goes on (:mod:`tfd.scheduler.resumption`).
+to be undone (:mod:`tfd.scheduler.rollback`), tasks that are given out together (:mod:`tfd.scheduler.chains`), and a run
+that goes on (:mod:`tfd.scheduler.resumption`).
 
 The cost of an event is proportional to the edges of the nodes whose state it changes.
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterable
 
 from tfd import deciders, states
 from tfd.plan import model
-from tfd.scheduler import judgement, rollback
+from tfd.scheduler import chains, judgement, rollback
 from tfd.scheduler import vocabulary as v
 from tfd.scheduler.vocabulary import Code
 
@@ -48,10 +49,12 @@ class Scheduler:
         self.step = v.Step([], [])
         self.judge = judgement.Judge(self)
         self.rollback = rollback.Rollback(self)
+        self._chains = chains.Chains(self) if self.options.chains else None
         #: Nodes whose RUNNING or REVERTING was recorded by an earlier run.
         self.stale: set[int] = set()
         self._progress = progress or v.Progress()
         self._started = False
+        self._barrier, self._window = self.options.barrier, self.options.window
         # Entries are a node to execute, or the complement of a node to revert.
         self._wave: collections.deque[int] = collections.deque()
         self._next: list[int] = []
@@ -59,9 +62,9 @@ class Scheduler:
         self.queued = bytearray(len(plan))
         self._prior: dict[int, int] = {}
         self._under_way = 0
-        # Ended since the last analysis; and those of them whose failures are being judged.
+        # Ended, and waiting for the failures that came with them to be judged; and those failures.
         self._done: list[int] = []
-        self._judged: list[int] = []
+        self._failed: list[int] = []
         self._gates: collections.deque[int] = collections.deque()
         self._gate_open: int | None = None
         #: Nodes that each "no" ignored, by its target.
@@ -94,18 +97,16 @@ class Scheduler:
         """
         step = self.step = v.Step([], [])
         for event in events:
-            if isinstance(event, v.Executed):
-                self._end(event.node, _RUNNING, _SUCCESS if event.ok else _FAILURE)
-            elif isinstance(event, v.Reverted):
-                self._end(event.node, _REVERTING, _REVERTED if event.ok else _REVERT_FAILURE)
-            elif isinstance(event, v.Answered):
-                self.judge.answer(event)
-            elif isinstance(event, v.Decided):
-                self._decide(event)
-            elif isinstance(event, v.Suspended):
-                self._suspend(event)
+            if type(event) is v.Executed:
+                node, ok = event
+                self._end(node, _RUNNING, _SUCCESS if ok else _FAILURE)
+            elif type(event) is v.Reverted:
+                node, ok = event
+                self._end(node, _REVERTING, _REVERTED if ok else _REVERT_FAILURE)
+            elif type(event) is v.ChainExecuted or type(event) is v.ChainReverted:
+                self._end_chain(event)
             else:
-                raise ValueError(f'{event!r} is no event')
+                self._take_answer(event)
         if self._prior:
             # Only what the last step gave out can be withdrawn.
             self._prior.clear()
@@ -114,21 +115,43 @@ class Scheduler:
 
     # -- taking events -----------------------------------------------------------------------------
 
+    def _take_answer(self, event: v.Event) -> None:
+        if isinstance(event, v.Answered):
+            self.judge.answer(event)
+        elif isinstance(event, v.Decided):
+            self._decide(event)
+        elif isinstance(event, v.Suspended):
+            self._suspend(event)
+        else:
+            raise ValueError(f'{event!r} is no event')
+
+    def _end_chain(self, event: v.ChainExecuted | v.ChainReverted) -> None:
+        if self._chains is None:
+            raise ValueError(f'{event!r}: no chain was given out')
+        ends = self._chains.executed(event) if isinstance(event, v.ChainExecuted) else self._chains.reverted(event)
+        self._under_way -= 1
+        self._done += ends
+        self._failed += [node for node in ends if self.state[node] == _FAILURE]
+        # What it stopped at, if it stopped, goes on only in another run.
+        self._left_over = self._left_over or (event.ok and not ends)
+
     def _end(self, node: int, expected: int, code: int) -> None:
         if self.state[node] != expected:
             raise ValueError(
                 f'node {node} is {v.STATE_NAMES[self.state[node]]}, not {v.STATE_NAMES[expected]}:'
                 ' its end cannot be reported')
         self.state[node] = code
-        self.step.transitions.append(v.Moved(node, code))
+        self.step.transitions.append(v.Moved((node, code)))
         self._under_way -= 1
         self._done.append(node)
+        if code == _FAILURE:
+            self._failed.append(node)
 
     def move(self, node: int, code: int) -> None:
         """Change a node's state, and write it down unless the node is a join."""
         self.state[node] = code
         if self.plan.kinds[node] != _JOIN:
-            self.step.transitions.append(v.Moved(node, code))
+            self.step.transitions.append(v.Moved((node, code)))
 
     def _suspend(self, event: v.Suspended) -> None:
         self._suspended = True
@@ -169,25 +192,25 @@ class Scheduler:
 
     def _advance(self) -> None:
         """Draw the consequences of what is done, as far as they are known, and give out the next commands."""
-        if self.options.barrier and (self._under_way or self._wave):
+        if self._barrier and (self._under_way or self._wave):
             self._fill()
             if self._under_way:
                 return
-        if self._done:
-            self.judge.take(node for node in self._done if self.state[node] == _FAILURE)
-            self._judged += self._done
-            self._done = []
-        question = self.judge.question()
-        if question is not None:
-            self.step.commands.append(question)
+        if self._failed:
+            self.judge.take(node for node in self._failed if self.state[node] == _FAILURE)
+            self._failed.clear()
+        if self.judge.unsettled:
+            question = self.judge.question()
+            if question is not None:
+                self.step.commands.append(question)
+                return
+            self.judge.carry_out()
+        self._follow_up()
+        if self._gates and self._ask_gate():
             return
-        self.judge.carry_out()
-        judged, self._judged = self._judged, []
-        for node in judged:
-            self._follow(node)
-        if self._ask_gate():
-            return
-        self._issue()
+        if self._next:
+            self._join_wave()
+        self._fill()
         if not self._under_way:
             self._finish()
 
@@ -207,17 +230,20 @@ class Scheduler:
                 return True
         return False
 
-    def _follow(self, node: int) -> None:
-        """Do what follows from the end of a node, once every failure that came with it has been judged."""
-        code = self.state[node]
-        if code == _REVERTED:
-            self.rollback.clear(node)
-        elif code == _REVERT_FAILURE:
-            self.judge.revert_failed = True
-        elif self.judge.down[self.plan.scope_of[node]]:
-            self.rollback.ended(node)
-        elif code == _SUCCESS:
-            self._pass_on(node)
+    def _follow_up(self) -> None:
+        """Do what follows from the ends of nodes, once every failure that came with them has been judged."""
+        state, down, scope_of = self.state, self.judge.down, self.plan.scope_of
+        for node in self._done:
+            code = state[node]
+            if code == _REVERTED:
+                self.rollback.clear(node)
+            elif code == _REVERT_FAILURE:
+                self.judge.revert_failed = True
+            elif down[scope_of[node]]:
+                self.rollback.ended(node)
+            elif code == _SUCCESS:
+                self._pass_on(node)
+        self._done.clear()
 
     def _pass_on(self, node: int) -> None:
         """Count a node as done for those after it."""
@@ -235,7 +261,7 @@ class Scheduler:
                 elif kinds[after] == _JOIN:
                     state[after] = _SUCCESS
                     stack.append(after)
-                elif after in gates and after not in self._answered:
+                elif gates and after in gates and after not in self._answered:
                     self._gates.append(after)
                 else:
                     self._next.append(after)
@@ -280,8 +306,14 @@ class Scheduler:
 
     def recount(self, nodes: Iterable[int]) -> None:
         """Count anew how many nodes before each of these are not done; to be given in ascending order."""
+        state, waiting, predecessors = self.state, self.waiting, self.plan.predecessors
         for node in nodes:
-            self.waiting[node] = sum(1 for before in self.plan.predecessors[node] if not self.is_done(before))
+            count = 0
+            for before in predecessors[node]:
+                # What comes after an ignored node waits for what comes before it.
+                if state[before] != _SUCCESS and (state[before] != _IGNORE or waiting[before]):
+                    count += 1
+            waiting[node] = count
 
     def is_done(self, node: int) -> bool:
         """Tell whether what comes after a node need not wait for it."""
@@ -290,46 +322,53 @@ class Scheduler:
 
     # -- giving out commands -----------------------------------------------------------------------
 
-    def _issue(self) -> None:
-        """Let what is ready join the wave, and begin as much of the wave as the window allows."""
-        if self._next:
-            self._join_wave()
-        self._fill()
-
     def _fill(self) -> None:
-        wave, state, step = self._wave, self.state, self.step
-        if self._suspended or self.judge.halted:
-            if wave:
-                self._left_over = True
-                for entry in wave:
-                    self.queued[entry if entry >= 0 else ~entry] = 0
-                wave.clear()
-            return
-        window = self.options.window
+        """Begin as much of the wave as the window allows."""
+        wave, state = self._wave, self.state
+        if wave and (self._suspended or self.judge.halted):
+            self._leave_over()
+        window = self._window
         while wave and self._under_way < window:
             entry = wave.popleft()
-            node = entry if entry >= 0 else ~entry
-            code = _RUNNING if entry >= 0 else _REVERTING
-            self.queued[node] = 0
-            if entry >= 0 and state[node] == _SUCCESS and not self.rollback.reset(node):
-                self.rollback.ended(node)
-                continue
-            self._under_way += 1
-            prior = state[node]
-            if prior:
-                self._prior[node] = prior
-                self.stale.discard(node)
-            if prior != code:
-                state[node] = code
-                step.transitions.append(v.Moved(node, code))
-            step.commands.append(v.Execute(node) if entry >= 0 else v.Revert(node))
+            if entry >= 0 and state[entry] == _SUCCESS:
+                if self._chains is not None and self._under_way:
+                    # Its scope is made as it was before once those that are earlier in the wave have ended.
+                    wave.appendleft(entry)
+                    return
+                self.queued[entry] = 0
+                if not self.rollback.reset(entry):
+                    self.rollback.ended(entry)
+                    continue
+            self._start(entry)
+
+    def _leave_over(self) -> None:
+        """Leave the rest of the wave to another run."""
+        self._left_over = True
+        for entry in self._wave:
+            self.queued[entry if entry >= 0 else ~entry] = 0
+        self._wave.clear()
+
+    def _start(self, entry: int) -> None:
+        """Give out the command for an entry of the wave."""
+        node, code = (entry, _RUNNING) if entry >= 0 else (~entry, _REVERTING)
+        state, step = self.state, self.step
+        self.queued[node] = 0
+        self._under_way += 1
+        if self._chains is not None and self._under_way == 1 and not self._wave and self._chains.give_out(entry):
+            return
+        prior = state[node]
+        if prior:
+            self._prior[node] = prior
+            self.stale.discard(node)
+        if prior != code:
+            state[node] = code
+            step.transitions.append(v.Moved((node, code)))
+        step.commands.append(v.Execute((node,)) if entry >= 0 else v.Revert((node,)))
 
     def _join_wave(self) -> None:
         """Let the next wave begin; what was ready and lies in a scope that is being reverted by now stays as it is."""
         down, scope_of, queued = self.judge.down, self.plan.scope_of, self.queued
-        ready = self._next
-        self._next = []
-        priorities = self.plan.priorities
+        ready, priorities = self._next, self.plan.priorities
         if priorities and len(ready) > 1:
             ready.sort(key=lambda entry: -priorities.get(entry if entry >= 0 else ~entry, 0))
         for entry in ready:
@@ -338,6 +377,7 @@ class Scheduler:
                     continue
                 queued[entry] = 1
             self._wave.append(entry)
+        ready.clear()
 
     def _finish(self) -> None:
         if self.judge.halted:

@@ -31,44 +31,58 @@ class Rollback:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._plan = scheduler.plan
-        # For nodes that are to be undone: how many directly after them are not, and under which scope's verdict.
-        self._blocked: dict[int, int] = {}
-        self._scope: dict[int, int] = {}
+        # By node, once something is to be undone: under which scope's verdict (NOBODY: it is not to be), and then how
+        # many directly after it are not undone.
+        self._scope: list[int] = []
+        self._blocked: list[int] = []
         self._left: dict[int, int] = {}
         self._touched: dict[int, list[int]] = {}
         self._controls = {scope.retry: index for index, scope in enumerate(self._plan.scopes)}
 
     def begin(self, scope: int) -> None:
         """Undo what was begun in a scope; its retry too unless the verdict is RETRY."""
+        if not self._scope:
+            self._scope = [model.NOBODY] * len(self._plan)
+            self._blocked = [0] * len(self._plan)
         touched = self._collect(scope)
-        first, last = self._plan.scopes[scope].first, self._plan.scopes[scope].last
-        live = [node for node in touched if self._is_live(node)]
-        alive = set(live)
+        state = self._scheduler.state
+        live = [node for node in touched if state[node] != _REVERTED]
         for inner in self._plan.scopes[scope].those_in(self._touched, scope):
             self._abandon(inner)
         self._touched[scope] = touched
         self._left[scope] = len(live)
-        free = []
+        blocked, scope_of, predecessors = self._blocked, self._scope, self._plan.predecessors
         for node in live:
-            count = sum(1 for after in self._plan.successors[node] if first <= after <= last and after in alive)
-            self._blocked[node] = count
-            self._scope[node] = scope
-            if not count:
-                free.append(node)
-        self._undo(free)
+            scope_of[node] = scope
+            blocked[node] = 0
+        for node in live:
+            for before in predecessors[node]:
+                if scope_of[before] == scope:
+                    blocked[before] += 1
+        self._undo([node for node in live if not blocked[node]])
         if not live:
             self._scope_is_undone(scope)
 
     def _abandon(self, scope: int) -> None:
         """Forget the undoing of a scope that has come under another verdict."""
         for node in self._touched.pop(scope):
-            self._blocked.pop(node, None)
-            self._scope.pop(node, None)
+            self._scope[node] = model.NOBODY
         del self._left[scope]
 
     def ended(self, node: int) -> None:
         """Take the end of an atom that ran on while its scope was being undone: nothing after it has begun."""
         self._undo([node])
+
+    def undone_under(self, node: int) -> int:
+        """Return the scope under whose verdict a node is still to be undone, NOBODY where it is not to be."""
+        return self._scope[node]
+
+    def pass_over(self, first: int, last: int) -> None:
+        """Take the end of a chain of tasks as undone; what comes before it is undone with the task before ``first``."""
+        count = last + 1 - first
+        if count:
+            self._left[self._scope[last]] -= count
+            self._scope[first:last + 1] = [model.NOBODY] * count
 
     def clear(self, node: int) -> None:
         """Take a node as undone."""
@@ -82,26 +96,19 @@ class Rollback:
         They can be reached from the scope's begin through one another: also where the join in between has not been
         passed, or, after a crash, is not known to have been.
         """
-        reach = self._plan.scopes[scope]
-        if self._scheduler.judge.verdicts[scope] == states.RETRY:
-            starts = [node for node in self._plan.successors[reach.retry] if node <= reach.last]
-        else:
-            starts = [reach.first]
-        found = dict.fromkeys(node for node in starts if self._is_touched(node))
-        stack = list(found)
-        while stack:
-            for after in self._plan.successors[stack.pop()]:
-                if after <= reach.last and after not in found and self._is_touched(after):
-                    found[after] = None
-                    stack.append(after)
+        reach, successors, kinds = self._plan.scopes[scope], self._plan.successors, self._plan.kinds
+        state, queued, last = self._scheduler.state, self._scheduler.queued, reach.last
+        starts = successors[reach.retry] if self._scheduler.judge.verdicts[scope] == states.RETRY else (reach.first,)
+        found: dict[int, None] = {}
+        ahead = [starts]
+        while ahead:
+            for node in ahead.pop():
+                if node > last or node in found:
+                    continue
+                if state[node] or queued[node] or kinds[node] == _JOIN:
+                    found[node] = None
+                    ahead.append(successors[node])
         return list(found)
-
-    def _is_touched(self, node: int) -> bool:
-        scheduler = self._scheduler
-        return bool(scheduler.state[node] or scheduler.queued[node]) or self._plan.kinds[node] == _JOIN
-
-    def _is_live(self, node: int) -> bool:
-        return self._scheduler.state[node] != _REVERTED
 
     def _undo(self, nodes: list[int]) -> None:
         """Undo nodes that nothing blocks any more: at once, or in the next wave."""
@@ -129,18 +136,20 @@ class Rollback:
         free: list[int] = []
         finished: list[int] = []
         stack = list(nodes)
+        blocked, scope_of, left, predecessors = self._blocked, self._scope, self._left, self._plan.predecessors
         while stack:
             node = stack.pop()
-            if self._blocked.pop(node, None) is None:
+            scope = scope_of[node]
+            if scope == model.NOBODY:
                 continue
-            scope = self._scope.pop(node)
-            self._left[scope] -= 1
-            if not self._left[scope]:
+            scope_of[node] = model.NOBODY
+            left[scope] -= 1
+            if not left[scope]:
                 finished.append(scope)
-            for before in self._plan.predecessors[node]:
-                if self._scope.get(before) == scope:
-                    self._blocked[before] -= 1
-                    if not self._blocked[before]:
+            for before in predecessors[node]:
+                if scope_of[before] == scope:
+                    blocked[before] -= 1
+                    if not blocked[before]:
                         self._pass_through(before, stack, free)
         if free:
             self._undo(free)

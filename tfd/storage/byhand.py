@@ -165,7 +165,7 @@ class Storage(storage.Storage):
     def _move(self, node: int, state: str) -> None:
         if state not in _CODES:
             raise ValueError(f'an atom has one of the states {sorted(_CODES)}, not {state!r}')
-        self.record(Step([Moved(node, _CODES[state])], []))
+        self.record(Step([Moved((node, _CODES[state]))], []))
         # A step shows the states that an atom begins with when it does begin.
         self.columns.states[node] = _CODES[state]
 

@@ -12,7 +12,7 @@ from tfd import exceptions, states
 from tfd.persistence import base, details, models
 from tfd.persistence.record import AtomRecord, DecisionRecord, Fence, FlowRecord, Settlement
 from tfd.plan import Kind, Plan
-from tfd.scheduler import Asked, Code, Gated, Judged, Moved, Progress, Resolved, Step
+from tfd.scheduler import Asked, Code, Gated, Judged, Moved, MovedAll, Progress, Resolved, Step
 from tfd.storage.columns import Columns, derived_uuid
 from tfd.storage.decisions import found, next_record
 from tfd.storage.reading import Reader
@@ -29,7 +29,8 @@ INJECTOR = '_TaskFlow_INJECTOR'
 #: Seconds of silence after which news of progress is worth a transaction of its own.
 _PROGRESS_PERIOD = 1.0
 
-_BEGINS = frozenset((Code.RUNNING, Code.REVERTING))
+_PENDING, _RUNNING, _REVERTING = int(Code.PENDING), int(Code.RUNNING), int(Code.REVERTING)
+_RETRY = int(Kind.RETRY)
 
 
 class Storage(Reader):
@@ -79,7 +80,7 @@ class Storage(Reader):
         known: dict[str, models.AtomDetail] = {atom.name: atom for _, atom in stored}
         numbers = {atom.name: number for number, atom in stored}
         self._number(columns, numbers)
-        for node in plan.iter_atoms():
+        for node in plan.iter_atoms() if known else ():
             atom = known.get(str(plan.atoms[node].name))
             if atom is not None:
                 columns.take(node, atom)
@@ -202,13 +203,16 @@ class Storage(Reader):
         for item in step.transitions:
             if type(item) is Moved:
                 node, code = item
-                if code in _BEGINS:
+                if code == _RUNNING or code == _REVERTING:
                     continue
                 shown[node] = code
-                if code == Code.PENDING:
+                if code == _PENDING:
                     columns.forget(node)
                 elif columns.open_attempts:
                     columns.open_attempts.discard(node)
+            elif type(item) is MovedAll:
+                first, last, code = item
+                shown[first:last + 1] = bytes((code,)) * (last + 1 - first)
             elif type(item) is Resolved:
                 columns.resolved.add(item[0])
             else:
@@ -232,7 +236,7 @@ class Storage(Reader):
         """Return the step that makes every atom PENDING, as if it had never run. To be recorded."""
         columns = self.columns
         kept = {*columns.failures, *columns.resolved, *columns.histories}
-        moved = [Moved(node, int(Code.PENDING)) for node in columns.plan.iter_atoms()
+        moved = [Moved((node, int(Code.PENDING))) for node in columns.plan.iter_atoms()
                  if columns.states[node] or node in kept]
         decided = found(columns.plan, columns.decisions.values())
         return Step([
@@ -259,7 +263,7 @@ class Storage(Reader):
             self._complete(node)
         if columns.failures:
             columns.fail(node, None)
-        if columns.plan.kinds[node] == Kind.RETRY:
+        if columns.plan.kinds[node] == _RETRY:
             columns.histories.setdefault(node, []).append((value, {}))
             columns.open_attempts.add(node)
         return True

@@ -87,27 +87,28 @@ class Notifier:
     _DISALLOWED_NOTIFICATION_EVENTS = frozenset((ANY,))
 
     def __init__(self) -> None:
-        # Replaced, never changed: notify() walks what was registered when it began, without a lock.
-        self._topics: dict[str, tuple[Listener, ...]] = {}
+        #: Who listens, by event. Replaced, never changed: notify() walks what was registered when it began, without a
+        #: lock.
+        self.topics: Mapping[str, tuple[Listener, ...]] = {}
 
     def __len__(self) -> int:
-        return sum(len(listeners) for listeners in self._topics.values())
+        return sum(len(listeners) for listeners in self.topics.values())
 
     def __bool__(self) -> bool:
         """Tell whether anybody listens."""
-        return bool(self._topics)
+        return bool(self.topics)
 
     def is_registered(self, event_type: str, callback: Callback, details_filter: DetailsFilter | None = None) -> bool:
         """Tell whether the callback with that filter is registered for the event."""
-        return any(one.is_equivalent(callback, details_filter) for one in self._topics.get(event_type, ()))
+        return any(one.is_equivalent(callback, details_filter) for one in self.topics.get(event_type, ()))
 
     def reset(self) -> None:
         """Forget every listener."""
-        self._topics = {}
+        self.topics = {}
 
     def notify(self, event_type: str, details: dict[str, Any]) -> None:
         """Call the listeners of the event with a copy of the details each."""
-        topics = self._topics
+        topics = self.topics
         if not topics or not self.can_trigger_notification(event_type):
             return
         for listener in topics.get(self.ANY, ()) + topics.get(event_type, ()):
@@ -139,26 +140,26 @@ class Notifier:
             if kwargs and key in kwargs:
                 raise KeyError(f'reserved key {key!r} not allowed in kwargs')
         listener = Listener(callback, args, kwargs, details_filter)
-        self._topics = {**self._topics, event_type: (*self._topics.get(event_type, ()), listener)}
+        self.topics = {**self.topics, event_type: (*self.topics.get(event_type, ()), listener)}
 
     def deregister(self, event_type: str, callback: Callback, details_filter: DetailsFilter | None = None) -> bool:
         """Forget a listener; tell whether it was registered."""
-        listeners = self._topics.get(event_type, ())
+        listeners = self.topics.get(event_type, ())
         for at, listener in enumerate(listeners):
             if listener.is_equivalent(callback, details_filter):
                 rest = listeners[:at] + listeners[at + 1:]
-                topics = {**self._topics, event_type: rest}
+                topics = {**self.topics, event_type: rest}
                 if not rest:
                     del topics[event_type]
-                self._topics = topics
+                self.topics = topics
                 return True
         return False
 
     def deregister_event(self, event_type: str) -> int:
         """Forget every listener of the event; return how many there were."""
-        topics = dict(self._topics)
+        topics = dict(self.topics)
         gone = topics.pop(event_type, ())
-        self._topics = topics
+        self.topics = topics
         return len(gone)
 
     def copy(self) -> Notifier:
@@ -167,7 +168,7 @@ class Notifier:
 
     def listeners_iter(self) -> Iterator[tuple[str, list[Listener]]]:
         """Yield each event with its listeners."""
-        for event_type, listeners in self._topics.items():
+        for event_type, listeners in self.topics.items():
             yield event_type, list(listeners)
 
     def can_be_registered(self, event_type: str) -> bool:

@@ -55,11 +55,12 @@ class StepTest(testtools.TestCase):
     def test_the_end_of_one_and_the_start_of_the_next_are_one_step(self):
         scheduler = Scheduler(linear(2))
         step = scheduler.start()
-        self.assertEqual(([Moved(0, Code.RUNNING)], [Execute(0)], None), (step.transitions, step.commands, step.final))
-        step = scheduler.handle([Executed(0, True)])
-        self.assertEqual([Moved(0, Code.SUCCESS), Moved(1, Code.RUNNING)], step.transitions)
-        self.assertEqual([Execute(1)], step.commands)
-        step = scheduler.handle([Executed(1, True)])
+        self.assertEqual(
+            ([Moved((0, Code.RUNNING))], [Execute((0,))], None), (step.transitions, step.commands, step.final))
+        step = scheduler.handle([Executed((0, True))])
+        self.assertEqual([Moved((0, Code.SUCCESS)), Moved((1, Code.RUNNING))], step.transitions)
+        self.assertEqual([Execute((1,))], step.commands)
+        step = scheduler.handle([Executed((1, True))])
         self.assertEqual(('SUCCESS', []), (step.final, step.commands))
 
     def test_of_what_is_ready_that_of_the_highest_priority_begins(self):
@@ -77,32 +78,32 @@ class StepTest(testtools.TestCase):
     def test_a_failure_is_decided_about_in_the_step_that_reverts(self):
         scheduler = Scheduler(linear(1))
         scheduler.start()
-        step = scheduler.handle([Executed(0, False)])
+        step = scheduler.handle([Executed((0, False))])
         self.assertEqual(
-            [Moved(0, Code.FAILURE), Resolved(0), Judged(0, 'REVERT'), Moved(0, Code.REVERTING)], step.transitions)
-        self.assertEqual([Revert(0)], step.commands)
-        self.assertEqual('REVERTED', scheduler.handle([Reverted(0, True)]).final)
+            [Moved((0, Code.FAILURE)), Resolved(0), Judged(0, 'REVERT'), Moved((0, Code.REVERTING))], step.transitions)
+        self.assertEqual([Revert((0,))], step.commands)
+        self.assertEqual('REVERTED', scheduler.handle([Reverted((0, True))]).final)
 
     def test_a_question_and_its_answer_are_steps(self):
         scheduler = Scheduler(linear(1, retry.Times(1, 'r')))
         scheduler.start()
-        scheduler.handle([Executed(0, True)])
-        step = scheduler.handle([Executed(1, False)])
-        self.assertEqual(([Moved(1, Code.FAILURE)], [Ask(0, 1, 1)]), (step.transitions, step.commands))
+        scheduler.handle([Executed((0, True))])
+        step = scheduler.handle([Executed((1, False))])
+        self.assertEqual(([Moved((1, Code.FAILURE))], [Ask(0, 1, 1)]), (step.transitions, step.commands))
         step = scheduler.handle([Answered(0, 'RETRY')])
-        self.assertEqual([Resolved(1), Judged(1, 'RETRY'), Moved(1, Code.REVERTING)], step.transitions)
-        step = scheduler.handle([Reverted(1, True)])
+        self.assertEqual([Resolved(1), Judged(1, 'RETRY'), Moved((1, Code.REVERTING))], step.transitions)
+        step = scheduler.handle([Reverted((1, True))])
         self.assertEqual(
-            [Moved(1, Code.REVERTED), Judged(1, ''), Moved(0, Code.RETRYING), Moved(1, Code.PENDING),
-             Moved(0, Code.RUNNING)], step.transitions)
+            [Moved((1, Code.REVERTED)), Judged(1, ''), Moved((0, Code.RETRYING)), Moved((1, Code.PENDING)),
+             Moved((0, Code.RUNNING))], step.transitions)
 
     def test_an_answer_that_is_passed_on_is_recorded_with_the_next_question(self):
         inner = linear_flow.Flow('inner', retry=retry.AlwaysRevert('i')).add(Plain('t'))
         scheduler = Scheduler(compile_flow(linear_flow.Flow('outer', retry=retry.AlwaysRevert('o')).add(inner)))
         scheduler.start()
-        scheduler.handle([Executed(0, True)])
-        scheduler.handle([Executed(1, True)])
-        scheduler.handle([Executed(2, False)])
+        scheduler.handle([Executed((0, True))])
+        scheduler.handle([Executed((1, True))])
+        scheduler.handle([Executed((2, False))])
         step = scheduler.handle([Answered(1, 'REVERT')])
         self.assertEqual(([Asked(2, 1)], [Ask(0, 2, 1)]), (step.transitions, step.commands))
         step = scheduler.handle([Answered(0, 'REVERT')])
@@ -113,14 +114,14 @@ class StepTest(testtools.TestCase):
         flow = unordered_flow.Flow('f', retry=retry.AlwaysRevert('r')).add(Plain('a'), Plain('b'))
         scheduler = Scheduler(compile_flow(flow), Options(window=2))
         scheduler.start()
-        scheduler.handle([Executed(0, True)])
-        step = scheduler.handle([Executed(1, False), Executed(2, False)])
+        scheduler.handle([Executed((0, True))])
+        step = scheduler.handle([Executed((1, False)), Executed((2, False))])
         self.assertEqual([Ask(0, 1, 1)], step.commands)
         step = scheduler.handle([Answered(0, 'RETRY')])
         self.assertEqual(([Resolved(1), Judged(1, 'RETRY')], [Ask(0, 2, 2)]), (step.transitions, step.commands))
         step = scheduler.handle([Answered(0, 'REVERT_ALL')])
         self.assertEqual([Resolved(2), Judged(0, 'REVERT'), Judged(1, '')], step.transitions[:3])
-        self.assertEqual([Revert(1), Revert(2)], step.commands)
+        self.assertEqual([Revert((1,)), Revert((2,))], step.commands)
 
     def test_the_window_bounds_what_is_under_way(self):
         scheduler = Scheduler(unordered(5), Options(barrier=False, window=2))
@@ -128,7 +129,7 @@ class StepTest(testtools.TestCase):
         running = [command.node for command in step.commands]
         self.assertEqual(2, len(running))
         for _ in range(5):
-            step = scheduler.handle([Executed(running.pop(0), True)])
+            step = scheduler.handle([Executed((running.pop(0), True))])
             running += [command.node for command in step.commands]
             self.assertLessEqual(len(running), 2)
         self.assertEqual('SUCCESS', step.final)
@@ -142,21 +143,21 @@ class StepTest(testtools.TestCase):
     def test_a_suspend_withdraws_what_was_given_out(self):
         scheduler = Scheduler(linear(2))
         scheduler.start()
-        scheduler.handle([Executed(0, True)])
+        scheduler.handle([Executed((0, True))])
         step = scheduler.handle([Suspended((1,))])
-        self.assertEqual(([Moved(1, Code.PENDING)], 'SUSPENDED'), (step.transitions, step.final))
+        self.assertEqual(([Moved((1, Code.PENDING))], 'SUSPENDED'), (step.transitions, step.final))
 
     def test_a_suspend_withdraws_a_revert_to_what_was_before(self):
         for ok, before in ((True, Code.SUCCESS), (False, Code.FAILURE)):
             scheduler = Scheduler(linear(2))
             scheduler.start()
-            scheduler.handle([Executed(0, True)])
-            step = scheduler.handle([Executed(1, False)])
+            scheduler.handle([Executed((0, True))])
+            step = scheduler.handle([Executed((1, False))])
             if ok:
-                step = scheduler.handle([Reverted(1, True)])
+                step = scheduler.handle([Reverted((1, True))])
             [command] = step.commands
             step = scheduler.handle([Suspended((command.node,))])
-            self.assertEqual([Moved(command.node, before)], step.transitions)
+            self.assertEqual([Moved((command.node, before))], step.transitions)
 
     def test_a_decider_that_raised_is_recorded(self):
         graph = graph_flow.Flow('g')
@@ -165,10 +166,10 @@ class StepTest(testtools.TestCase):
         graph.link(a, b, decider=print)
         scheduler = Scheduler(compile_flow(graph))
         scheduler.start()
-        self.assertEqual([Decide(1)], scheduler.handle([Executed(0, True)]).commands)
+        self.assertEqual([Decide(1)], scheduler.handle([Executed((0, True))]).commands)
         step = scheduler.handle([Decided(1, FAILED)])
         self.assertEqual([Gated(1, FAILED), Resolved(1), Judged(0, 'REVERT')], step.transitions[:3])
-        self.assertEqual([Revert(0)], step.commands)
+        self.assertEqual([Revert((0,))], step.commands)
 
 
 class RefusedTest(testtools.TestCase):
@@ -188,18 +189,18 @@ class RefusedTest(testtools.TestCase):
     def test_the_end_of_what_does_not_run(self):
         scheduler = Scheduler(linear(2))
         scheduler.start()
-        for event in (Executed(1, True), Reverted(0, True), Reverted(1, False)):
+        for event in (Executed((1, True)), Reverted((0, True)), Reverted((1, False))):
             self._refused(scheduler, event)
-        scheduler.handle([Executed(0, True)])
-        self._refused(scheduler, Executed(0, True))
-        self.assertEqual('SUCCESS', scheduler.handle([Executed(1, True)]).final)
+        scheduler.handle([Executed((0, True))])
+        self._refused(scheduler, Executed((0, True)))
+        self.assertEqual('SUCCESS', scheduler.handle([Executed((1, True))]).final)
 
     def test_an_answer_to_no_question(self):
         scheduler = Scheduler(linear(1, retry.Times(1, 'r')))
         scheduler.start()
         self._refused(scheduler, Answered(0, 'RETRY'))
-        scheduler.handle([Executed(0, True)])
-        scheduler.handle([Executed(1, False)])
+        scheduler.handle([Executed((0, True))])
+        scheduler.handle([Executed((1, False))])
         self._refused(scheduler, Answered(1, 'RETRY'))
         scheduler.handle([Answered(0, 'REVERT')])
         self._refused(scheduler, Answered(0, 'REVERT'))
@@ -230,18 +231,18 @@ class ResumeTest(testtools.TestCase):
 
     def test_what_ran_runs_again_and_is_not_recorded_again(self):
         step = self._start(linear(2), codes={0: Code.SUCCESS, 1: Code.RUNNING})
-        self.assertEqual(([], [Execute(1)]), (step.transitions, step.commands))
+        self.assertEqual(([], [Execute((1,))]), (step.transitions, step.commands))
 
     def test_what_was_reverting_reverts_again(self):
         step = self._start(
             linear(2), codes={0: Code.SUCCESS, 1: Code.REVERTING}, verdicts={0: 'REVERT'}, resolved=frozenset((1,)))
-        self.assertEqual(([], [Revert(1)]), (step.transitions, step.commands))
+        self.assertEqual(([], [Revert((1,))]), (step.transitions, step.commands))
 
     def test_what_ran_and_is_to_be_reverted_is_reverted(self):
         step = self._start(
             unordered(2), codes={1: Code.RUNNING, 2: Code.FAILURE}, verdicts={0: 'REVERT'}, resolved=frozenset((2,)))
-        self.assertEqual([Revert(1)], step.commands)
-        self.assertEqual([Moved(1, Code.REVERTING)], step.transitions)
+        self.assertEqual([Revert((1,))], step.commands)
+        self.assertEqual([Moved((1, Code.REVERTING))], step.transitions)
 
     def test_an_open_question_is_asked(self):
         step = self._start(linear(1, retry.Times(1, 'r')), codes={0: Code.SUCCESS, 1: Code.FAILURE})
@@ -255,8 +256,8 @@ class ResumeTest(testtools.TestCase):
 
     def test_an_atom_that_a_changed_flow_has_gained_runs(self):
         scheduler = Scheduler(linear(3), Options(), Progress({0: Code.SUCCESS, 2: Code.SUCCESS}))
-        self.assertEqual([Execute(1)], scheduler.start().commands)
-        step = scheduler.handle([Executed(1, True)])
+        self.assertEqual([Execute((1,))], scheduler.start().commands)
+        step = scheduler.handle([Executed((1, True))])
         self.assertEqual(([], 'SUCCESS'), (step.commands, step.final))
 
     def test_an_end_that_was_recorded_stays(self):

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chains: what is given out together, how far it came, and what that leads to.
+
+That they change nothing else is tested on random flows in tests/property.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import testtools
+
+from tfd import retry, task
+from tfd.patterns import graph_flow, linear_flow, unordered_flow
+from tfd.plan import compile_flow
+from tfd.scheduler import (
+    ChainExecuted,
+    ChainReverted,
+    Code,
+    Decide,
+    Execute,
+    ExecuteChain,
+    Executed,
+    Judged,
+    Moved,
+    MovedAll,
+    Options,
+    Resolved,
+    Revert,
+    RevertChain,
+    Reverted,
+    Scheduler,
+    Suspended,
+)
+
+
+class Plain(task.Task):
+    def execute(self) -> None:
+        """Do nothing."""
+
+
+def _linear(count: int, name: str = 'f', controller: Any = None) -> Any:
+    flow = linear_flow.Flow(name, retry=controller)
+    return flow.add(*(Plain(f'{name}-{number}') for number in range(count)))
+
+
+def _scheduler(flow: Any) -> Scheduler:
+    return Scheduler(compile_flow(flow), Options(window=500, chains=True))
+
+
+class GivenOutTest(testtools.TestCase):
+    def _commands(self, flow: Any) -> list[Any]:
+        return _scheduler(flow).start().commands
+
+    def test_tasks_in_a_row_are_one_command(self):
+        self.assertEqual([ExecuteChain((0, 2))], self._commands(_linear(3)))
+
+    def test_nested_flows_in_a_row_are_one_command(self):
+        flow = linear_flow.Flow('outer').add(_linear(2, 'a'), _linear(2, 'b'))
+        self.assertEqual([ExecuteChain((0, 3))], self._commands(flow))
+
+    def test_a_task_alone_is_no_chain(self):
+        self.assertEqual([Execute((0,))], self._commands(_linear(1)))
+
+    def test_a_wave_is_given_out_task_by_task(self):
+        flow = unordered_flow.Flow('f').add(Plain('a'), Plain('b'))
+        self.assertEqual([Execute((1,)), Execute((2,))], self._commands(flow))
+
+    def test_a_chain_ends_before_a_retry(self):
+        flow = linear_flow.Flow('outer').add(Plain('a'), Plain('b'), _linear(2, 'c', retry.AlwaysRevert('r')))
+        self.assertEqual([ExecuteChain((0, 1))], self._commands(flow))
+
+    def test_a_retry_is_in_no_chain(self):
+        self.assertEqual([Execute((0,))], self._commands(_linear(2, 'f', retry.AlwaysRevert('r'))))
+
+    def test_a_chain_ends_before_a_decider(self):
+        tasks = [Plain(f't{number}') for number in range(3)]
+        flow = graph_flow.Flow('f').add(*tasks).link(tasks[0], tasks[1]).link(
+            tasks[1], tasks[2], decider=lambda history: True)
+        scheduler = _scheduler(flow)
+        self.assertEqual([ExecuteChain((0, 1))], scheduler.start().commands)
+        self.assertEqual([Decide(2)], scheduler.handle([ChainExecuted((0, 2, True))]).commands)
+
+    def test_a_chain_ends_where_ways_part(self):
+        flow = linear_flow.Flow('outer').add(_linear(2, 'a'), unordered_flow.Flow('b').add(Plain('c'), Plain('d')))
+        scheduler = _scheduler(flow)
+        self.assertEqual([ExecuteChain((0, 1))], scheduler.start().commands)
+        self.assertEqual([Execute((3,)), Execute((4,))], scheduler.handle([ChainExecuted((0, 2, True))]).commands)
+
+
+class EndTest(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.scheduler = _scheduler(_linear(4))
+        self.scheduler.start()
+
+    def test_all_succeed(self):
+        step = self.scheduler.handle([ChainExecuted((0, 4, True))])
+        self.assertEqual(([MovedAll((0, 3, Code.SUCCESS))], 'SUCCESS'), (step.transitions, step.final))
+
+    def test_a_failure_is_reverted_and_then_what_came_before_it(self):
+        step = self.scheduler.handle([ChainExecuted((0, 2, False))])
+        self.assertEqual(
+            [MovedAll((0, 1, Code.SUCCESS)), Moved((2, Code.FAILURE)), Resolved(2), Judged(0, 'REVERT'),
+             Moved((2, Code.REVERTING))], step.transitions)
+        self.assertEqual([Revert((2,))], step.commands)
+        step = self.scheduler.handle([Reverted((2, True))])
+        self.assertEqual([RevertChain((0, 1))], step.commands)
+        step = self.scheduler.handle([ChainReverted((1, -1, True))])
+        self.assertEqual(([MovedAll((0, 1, Code.REVERTED))], 'REVERTED'), (step.transitions, step.final))
+
+    def test_a_failed_revert_leaves_what_came_before_it(self):
+        self.scheduler.handle([ChainExecuted((0, 3, False))])
+        self.scheduler.handle([Reverted((3, True))])
+        step = self.scheduler.handle([ChainReverted((2, 1, False))])
+        self.assertEqual(
+            ([MovedAll((2, 2, Code.REVERTED)), Moved((1, Code.REVERT_FAILURE))], 'FAILURE'),
+            (step.transitions, step.final))
+        self.assertEqual(Code.SUCCESS, self.scheduler.state[0])
+
+    def test_a_suspend_keeps_the_rest_from_beginning(self):
+        step = self.scheduler.handle([ChainExecuted((0, 2, True)), Suspended()])
+        self.assertEqual(([MovedAll((0, 1, Code.SUCCESS))], 'SUSPENDED'), (step.transitions, step.final))
+        self.assertEqual([Code.PENDING] * 2, list(self.scheduler.state[2:]))
+
+    def test_a_suspend_before_the_first(self):
+        step = self.scheduler.handle([ChainExecuted((0, 0, True)), Suspended()])
+        self.assertEqual(([], 'SUSPENDED'), (step.transitions, step.final))
+
+    def test_a_suspend_while_reverting(self):
+        self.scheduler.handle([ChainExecuted((0, 3, False))])
+        self.scheduler.handle([Reverted((3, True))])
+        step = self.scheduler.handle([ChainReverted((2, 0, True)), Suspended()])
+        self.assertEqual(([MovedAll((1, 2, Code.REVERTED))], 'SUSPENDED'), (step.transitions, step.final))
+        self.assertEqual(Code.SUCCESS, self.scheduler.state[0])
+
+    def test_a_chain_that_was_not_given_out_is_refused(self):
+        before = bytes(self.scheduler.state)
+        for event in (ChainExecuted((1, 4, True)), ChainReverted((3, -1, True))):
+            self.assertRaises(ValueError, self.scheduler.handle, [event])
+        self.assertEqual(before, bytes(self.scheduler.state))
+        self.scheduler.handle([ChainExecuted((0, 4, True))])
+        self.assertRaises(ValueError, self.scheduler.handle, [ChainExecuted((0, 4, True))])
+
+    def test_without_the_option_there_are_none(self):
+        scheduler = Scheduler(compile_flow(_linear(2)))
+        self.assertEqual([Execute((0,))], scheduler.start().commands)
+        self.assertRaises(ValueError, scheduler.handle, [ChainExecuted((0, 2, True))])
+        self.assertEqual([Execute((1,))], scheduler.handle([Executed((0, True))]).commands)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The serial engine: one atom at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from tfd import scheduler as machine
+from tfd.engines import engine
+from tfd.executors import calls
+from tfd.scheduler import ChainExecuted, ChainReverted, Code, Event, ExecuteChain, Executed, Reverted
+from tfd.types import failure as ft
+
+__all__ = ['SerialEngine']
+
+#: Atoms of a wave that are performed in one step where nothing is recorded in between.
+_WINDOW = 500
+
+_NO_ARGUMENTS: dict[str, Any] = {}
+_RUNNING, _SUCCESS, _FAILURE = int(Code.RUNNING), int(Code.SUCCESS), int(Code.FAILURE)
+_REVERTING, _REVERTED, _REVERT_FAILURE = int(Code.REVERTING), int(Code.REVERTED), int(Code.REVERT_FAILURE)
+
+
+class SerialEngine(engine.ActionEngine):
+    """Runs one atom at a time, in the thread that calls :meth:`run`.
+
+    Where nothing is recorded, and nobody looks at each step, a step comprises all that nothing is to be decided
+    between: a wave of atoms, or a chain of tasks. What runs in which order, and who hears of what before what, is the
+    same.
+    """
+
+    def _how(self) -> machine.Options:
+        self._at_once = self._backend is None and not self._stepping
+        if self._at_once:
+            return dataclasses.replace(self._scheduling, window=_WINDOW, chains=True)
+        return self._scheduling
+
+    def _start(self, node: int, reverting: bool, events: list[Event]) -> None:
+        # Not calls.in_context: each call on the way to a task's own code is paid for by every task.
+        token = calls.PROGRESS.set(self._publisher.progress)
+        try:
+            ok = self._revert(node) if reverting else self._execute(node)
+        finally:
+            calls.PROGRESS.reset(token)
+        events.append(Reverted((node, ok)) if reverting else Executed((node, ok)))
+
+    def _perform_chain(self, command: Any, events: list[Event]) -> None:
+        """Perform as much of a chain as succeeds, unless a suspend comes in between."""
+        first, last = command
+        executing = type(command) is ExecuteChain
+        nodes = range(first, last + 1) if executing else range(last, first - 1, -1)
+        call = self._execute if executing else self._revert
+        ok = True
+        token = calls.PROGRESS.set(self._publisher.progress)
+        try:
+            for stop in nodes:
+                if self._suspending or not (ok := call(stop)):
+                    break
+            else:
+                stop = nodes.stop
+        finally:
+            calls.PROGRESS.reset(token)
+        events.append(ChainExecuted((first, stop, ok)) if executing else ChainReverted((last, stop, ok)))
+        if self._suspending:
+            self._tell_suspending(events)
+
+    def _execute(self, node: int) -> bool:
+        """Call an atom's execute; tell whether it succeeded."""
+        plan = self._columns.plan
+        self._dispatch(node, _RUNNING)
+        value: Any = _NO_ARGUMENTS
+        if plan.execute_arguments[node] or plan.kinds[node]:
+            value = self._arguments(node, reverting=False)
+        if not isinstance(value, ft.Failure):
+            if self._ownership is not None:
+                self._ownership.check()
+            value = calls.execute(plan.atoms[node], value)
+        ok = self._storage.executed(node, value)
+        if self._at_once:
+            self._publisher.end(node, _SUCCESS if ok else _FAILURE)
+        return ok
+
+    def _revert(self, node: int) -> bool:
+        """Call an atom's revert; tell whether it succeeded."""
+        atom = self._columns.plan.atoms[node]
+        self._dispatch(node, _REVERTING)
+        value = None
+        if calls.has_revert(atom):
+            value = self._arguments(node, reverting=True)
+            if self._ownership is not None:
+                self._ownership.check()
+            if not isinstance(value, ft.Failure):
+                value = calls.revert(atom, value)
+        ok = self._storage.reverted(node, value)
+        if self._at_once:
+            self._publisher.end(node, _REVERTED if ok else _REVERT_FAILURE)
+        return ok
