@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark of engines: which flows, how often, and what must come of it."""
+"""The benchmark of engines: which rows there are, and how they are measured."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import pathlib
 import statistics
@@ -14,106 +13,124 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmarks import imports
+from benchmarks.bars import FEW, MANY, tfd_case
+from benchmarks.samples import Case, Report, Row
 from benchmarks.subject import Subject
 
-__all__ = ['Case', 'Report', 'check', 'run']
+__all__ = ['ROWS', 'run']
 
-SHAPES = ('linear', 'unordered', 'graph')
-LIBRARIES = ('tfd', 'taskflow')
-
-#: The bars that --check holds tfd to.
-TIMES_IN_MEMORY = 100.0
-TIMES_ON_SQLITE = 10.0
-FLAT_WITHIN = 1.5
-
-#: After so many seconds cases that take turns have had their last one, if each has had one: TaskFlow on a busy machine.
+#: After so many seconds a row has had its last round, if it has had one: TaskFlow, or a busy machine.
 _LONGEST = 60.0
+#: In the place of the large size, for a first look.
+_QUICK = 10_000
+#: How many tasks the databases are given.
+_RECORDED = 100
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Case:
-    """One kind of flow, run by one library.
-
-    :ivar store: ``memory`` or ``sqlite``.
-    :ivar alone: whether it was measured beside other sizes of the same flow, not beside the other library.
-    """
-
-    library: str
-    shape: str
-    count: int
-    store: str = 'memory'
-    alone: bool = False
-
-    def of(self, library: str) -> Case:
-        """Return the same of another library."""
-        return dataclasses.replace(self, library=library)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Report:
-    """What was measured.
-
-    :ivar samples: of each case, the seconds of each round, as ``{'build': …, 'run': …}``.
-    :ivar about: by library: versions, and the settings of its SQLite connections.
-    :ivar sync: seconds that writing a page to the folder of the databases and waiting for the disk takes.
-    """
-
-    samples: Mapping[Case, Sequence[Mapping[str, float]]]
-    about: Mapping[str, Mapping[str, Any]]
-    sync: float
-
-    def every(self, case: Case, phase: str = 'run') -> list[float]:
-        """Return the cost of a task in each round, in microseconds."""
-        return [sample[phase] * 1e6 / case.count for sample in self.samples[case]]
-
-    def median(self, case: Case, phase: str = 'run') -> float:
-        """Return the median cost of a task, in microseconds."""
-        return statistics.median(self.every(case, phase))
-
-    def times(self, case: Case) -> float:
-        """Return how many times as fast as TaskFlow tfd is."""
-        return self.median(case.of('taskflow')) / self.median(case.of('tfd'))
-
-    def growth(self, shape: str, few: int, many: int) -> float:
-        """Return what a task of tfd costs among many, in terms of what it costs among few."""
-        return (self.median(Case('tfd', shape, many, alone=True))
-                / self.median(Case('tfd', shape, few, alone=True)))
+def _rows() -> Iterator[Row]:
+    for shape in ('linear', 'unordered', 'results', 'graph'):
+        yield Row(shape, (tfd_case(shape, FEW), tfd_case(shape, MANY)), 7)
+    yield Row('reverted', (tfd_case('reverted', FEW), tfd_case('reverted', MANY)), 7)
+    for shape in ('linear', 'unordered', 'results', 'graph'):
+        yield Row(f'{shape} beside TaskFlow', (tfd_case(shape, FEW), Case('taskflow', shape, FEW)), 3)
+    yield Row('structure', tuple(
+        tfd_case(shape, FEW) for shape in ('linear', 'retried', 'deep', 'beside', 'decided')), 15)
+    yield Row('listener', (tfd_case('linear', FEW), tfd_case('listened', FEW)), 15)
+    yield Row('memory', tuple(
+        tfd_case(f'memory of {shape}', MANY) for shape in ('linear', 'unordered', 'results', 'graph')), 3, fresh=True)
+    yield Row('threads', (tfd_case('threads', 5000), Case('bare', 'threads', 5000)), 9, 'wall')
+    yield Row('processes', (tfd_case('processes', 2000), Case('bare', 'processes', 2000)), 5, 'wall')
+    yield Row('green', (tfd_case('green', 5000),), 5, 'wall')
+    yield Row('import', (tfd_case('import', 1),), 15)
+    yield Row('sqlite', (
+        tfd_case('linear', _RECORDED, 'sqlite'), Case('taskflow', 'linear', _RECORDED, 'sqlite')), 5, 'wall')
 
 
-def _groups(full: bool, quick: bool) -> Iterator[tuple[list[Case], int]]:
-    """Yield the cases that take turns, and how many turns."""
-    pairs = [(shape, count, 'memory', rounds) for count, rounds in ((100, 7), (1000, 3)) for shape in SHAPES]
-    for shape, count, store, rounds in [*pairs, ('linear', 100, 'sqlite', 5)]:
-        yield [Case(library, shape, count, store) for library in LIBRARIES], 1 if quick else rounds
-    for shape in SHAPES:
-        sizes = (1000, 10_000, 100_000) if full else (1000, 10_000)
-        yield [Case('tfd', shape, count, alone=True) for count in sizes], 3 if quick else 7
+#: All rows, by name.
+ROWS: dict[str, Row] = {row.name: row for row in _rows()}
 
 
-def run(pythons: Mapping[str, str], folder: pathlib.Path, full: bool, quick: bool) -> Report:
-    """Measure everything; says on standard error how far it is."""
-    samples: dict[Case, list[dict[str, float]]] = {}
-    about: dict[str, dict[str, Any]] = {}
-    folder.mkdir(parents=True, exist_ok=True)
-    for cases, rounds in _groups(full, quick):
-        said = ' and '.join(f'{case.library} with {case.count:,} tasks' for case in cases)
-        print(f'{cases[0].shape}, {cases[0].store}: {said}', file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory(dir=folder) as data, contextlib.ExitStack() as stack:
-            subjects = {}
-            for case in cases:
-                where = data if case.store == 'sqlite' else None
-                subject = stack.enter_context(
-                    Subject(pythons[case.library], case.library, case.shape, case.count, where))
-                subjects[case] = subject
-                known = about.setdefault(case.library, subject.about)
-                known['settings'] = known['settings'] or subject.about['settings']
-            begin = time.monotonic()
-            for at in range(rounds):
-                if at and time.monotonic() - begin > _LONGEST:
-                    break
+class _Bench:
+    """Measures row after row."""
+
+    def __init__(self, pythons: Mapping[str, str], folder: pathlib.Path, quick: bool) -> None:
+        self._pythons = {**pythons, 'bare': pythons['tfd']}
+        self._folder = folder
+        self._quick = quick
+        self.rows: dict[str, Row] = {}
+        self.samples: dict[tuple[str, Case], list[dict[str, float]]] = {}
+        self.missing: dict[str, str] = {}
+        self.about: dict[str, dict[str, Any]] = {}
+        self.others: Sequence[str] | None = None
+
+    def measure(self, row: Row) -> None:
+        """Measure one row; say on standard error that it is its turn."""
+        print(f'{row.name}: {row.rounds} rounds', file=sys.stderr, flush=True)
+        self.rows[row.name] = row
+        if row.name == 'import':
+            self._measure_imports(row)
+        elif row.fresh:
+            for _ in self._turns(row):
+                for case in row.cases:
+                    with contextlib.ExitStack() as stack:
+                        self._sample(row, case, self._subject(case, stack))
+        else:
+            self._measure_flows(row)
+
+    def _turns(self, row: Row) -> Iterator[int]:
+        begin = time.monotonic()
+        for at in range(1 if self._quick and row.rounds < 7 else row.rounds):
+            if at and time.monotonic() - begin > _LONGEST:
+                return
+            yield at
+
+    def _measure_imports(self, row: Row) -> None:
+        case = row.cases[0]
+        self.others = imports.others(self._pythons['tfd'])
+        for _ in self._turns(row):
+            self.samples.setdefault((row.name, case), []).append(imports.seconds(self._pythons['tfd']))
+
+    def _measure_flows(self, row: Row) -> None:
+        with contextlib.ExitStack() as stack:
+            subjects = {case: self._subject(case, stack) for case in row.cases}
+            for subject in subjects.values():
+                if subject.about['missing']:
+                    self.missing[row.name] = subject.about['missing']
+                    return
+            for _ in self._turns(row):
                 for case, subject in subjects.items():
-                    samples.setdefault(case, []).append(subject.measure())
-    return Report(samples, about, _sync(folder))
+                    self._sample(row, case, subject)
+
+    def _subject(self, case: Case, stack: contextlib.ExitStack) -> Subject:
+        where = None
+        if case.store == 'sqlite':
+            where = stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder))
+        subject = stack.enter_context(
+            Subject(self._pythons[case.library], case.library, case.shape, case.count, where))
+        known = self.about.setdefault(case.library, subject.about)
+        known['settings'] = known['settings'] or subject.about['settings']
+        return subject
+
+    def _sample(self, row: Row, case: Case, subject: Subject) -> None:
+        self.samples.setdefault((row.name, case), []).append(subject.measure())
+
+
+def _smaller(row: Row) -> Row:
+    """Return a row whose large size is less so."""
+    cases = tuple(tfd_case(case.shape, _QUICK) if case.count == MANY else case for case in row.cases)
+    return Row(row.name, cases, row.rounds, row.clock, row.fresh)
+
+
+def run(pythons: Mapping[str, str], folder: pathlib.Path, only: Sequence[str], quick: bool) -> Report:
+    """Measure the rows of these names, all of them if none is given."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bench = _Bench(pythons, folder, quick)
+    for row in ROWS.values():
+        if not only or row.name in only:
+            bench.measure(_smaller(row) if quick else row)
+    return Report(
+        bench.rows, bench.samples, bench.missing, bench.about, bench.others, _sync(folder))
 
 
 def _sync(folder: pathlib.Path) -> float:
@@ -126,23 +143,3 @@ def _sync(folder: pathlib.Path) -> float:
             os.fsync(file.fileno())
             taken.append(time.perf_counter() - begin)
     return statistics.median(taken)
-
-
-def check(report: Report) -> list[str]:
-    """Return the bars that were missed, each with what was measured."""
-    missed = []
-    for what, case, bar in (
-        ('in memory', Case('tfd', 'linear', 1000), TIMES_IN_MEMORY),
-        ('on SQLite', Case('tfd', 'linear', 100, 'sqlite'), TIMES_ON_SQLITE),
-    ):
-        found = report.times(case)
-        if found < bar:
-            missed.append(
-                f'{case.count:,} tasks in a row {what}: {found:.1f} times as fast as TaskFlow, {bar:.0f} are asked for')
-    for shape in SHAPES:
-        growth = report.growth(shape, 1000, 10_000)
-        if growth > FLAT_WITHIN:
-            missed.append(
-                f'{shape}: a task among 10,000 costs {growth:.2f} times what it costs among 1,000,'
-                f' {FLAT_WITHIN} are allowed')
-    return missed

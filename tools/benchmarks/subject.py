@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import subprocess
 from typing import Any
 
 __all__ = ['Subject']
-
-_WORKER = pathlib.Path(__file__).with_name('worker.py')
 
 
 class Subject:
@@ -26,7 +23,7 @@ class Subject:
 
     def __init__(self, python: str, library: str, shape: str, count: int, folder: str | None = None) -> None:
         self.library = library
-        command = [python, str(_WORKER), library, shape, str(count)]
+        command = [python, '-m', 'benchmarks.worker', library, shape, str(count)]
         if folder is not None:
             command.append(folder)
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
