@@ -9,7 +9,6 @@ the symbol of its own name. ``rebind`` binds arguments to other symbols, ``requi
 from __future__ import annotations
 
 import abc
-import inspect
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, ClassVar
 
@@ -21,28 +20,44 @@ Names = str | Iterable[str] | None
 Rebind = Mapping[str, str] | Sequence[str] | None
 
 
+_NO_SYMBOLS: sets.OrderedSet[str] = sets.OrderedSet()
+
+
 class Binding:
     """Which argument takes which symbol; immutable, shared by all the atoms of a class that are made alike.
 
     :ivar rebind: ``{argument of execute: symbol}``, required ones first.
     :ivar revert_rebind: the same for revert.
-    :ivar requires: symbols that something else must give.
-    :ivar optional, revert_optional: symbols that are given where there is a value for them.
     """
 
-    __slots__ = ('optional', 'rebind', 'requires', 'revert_optional', 'revert_rebind')
+    __slots__ = ('_execute', '_given', '_revert', 'rebind', 'revert_rebind')
 
     def __init__(
         self, execute: tuple[dict[str, str], dict[str, str]], revert: tuple[dict[str, str], dict[str, str]],
         injected: Iterable[str],
     ) -> None:
-        given = frozenset(injected)
-        self.rebind = {**execute[0], **execute[1]}
-        self.revert_rebind = {**revert[0], **revert[1]}
-        needed = sets.OrderedSet((*execute[0].values(), *revert[0].values()))
-        self.requires = needed.difference(given)
-        self.optional = sets.OrderedSet(execute[1].values()).difference(given)
-        self.revert_optional = sets.OrderedSet(revert[1].values()).difference(given)
+        # Sets are made for those who ask: atoms that are bound each in a way of its own would keep three each.
+        self._execute, self._revert, self._given = execute, revert, frozenset(injected)
+        self.rebind = {**execute[0], **execute[1]} if execute[1] else execute[0]
+        self.revert_rebind = {**revert[0], **revert[1]} if revert[1] else revert[0]
+
+    @property
+    def requires(self) -> sets.OrderedSet[str]:
+        """Symbols that something else must give."""
+        return sets.OrderedSet((*self._execute[0].values(), *self._revert[0].values())).difference(self._given)
+
+    @property
+    def optional(self) -> sets.OrderedSet[str]:
+        """Symbols that are given to execute where there is a value for them."""
+        return self._left_out(self._execute[1])
+
+    @property
+    def revert_optional(self) -> sets.OrderedSet[str]:
+        """Symbols that are given to revert where there is a value for them."""
+        return self._left_out(self._revert[1])
+
+    def _left_out(self, symbols: dict[str, str]) -> sets.OrderedSet[str]:
+        return sets.OrderedSet(symbols.values()).difference(self._given) if symbols else _NO_SYMBOLS
 
 
 def as_names(names: Names) -> tuple[str, ...]:
@@ -59,7 +74,8 @@ def _explicit(who: object, rebind: Rebind, required: tuple[str, ...]) -> dict[st
     """
     if rebind is None:
         return {}
-    if isinstance(rebind, Mapping):
+    # The one that is usual first: to ask an abstract class takes ten times as long.
+    if isinstance(rebind, dict) or isinstance(rebind, Mapping):
         return dict(rebind)
     if isinstance(rebind, list | tuple):
         symbols = list(rebind)
@@ -80,24 +96,26 @@ def _bind(
 
     :raises ValueError: an argument is not bound, or something is bound to no argument.
     """
-    required = tuple(name for name in sig.required if name not in reserved)
+    required = tuple(name for name in sig.required if name not in reserved) if reserved else sig.required
     explicit = _explicit(who, rebind, required)
-    bound = {**{name: name for name in requires}, **explicit}
-    if infer:
+    bound = {**{name: name for name in requires}, **explicit} if requires else explicit
+    if infer and required:
         bound = {**{name: bound.get(name, name) for name in required}, **bound}
-    missing = [name for name in required if name not in bound]
-    if missing:
-        raise ValueError(
-            f'Missing arguments for atom {who}: {missing}; its {method} needs {list(required)}, and requires and rebind'
-            f' name {list(bound)}')
-    known = {*sig.required, *sig.optional}
-    extra = [name for name in bound if name not in known]
-    if extra and not sig.open:
-        raise ValueError(
-            f'Extra arguments given to atom {who}: {extra}; its {method} takes {[*sig.required, *sig.optional]} and no'
-            ' **kwargs')
+    elif required:
+        missing = [name for name in required if name not in bound]
+        if missing:
+            raise ValueError(
+                f'Missing arguments for atom {who}: {missing}; its {method} needs {list(required)}, and requires and'
+                f' rebind name {list(bound)}')
+    if not sig.open:
+        known = {*sig.required, *sig.optional}
+        extra = [name for name in bound if name not in known]
+        if extra:
+            raise ValueError(
+                f'Extra arguments given to atom {who}: {extra}; its {method} takes {[*sig.required, *sig.optional]} and'
+                ' no **kwargs')
     optional = {}
-    if infer:
+    if infer and sig.optional:
         optional = {name: name for name in sig.optional if name not in bound and name not in reserved}
     return bound, optional
 
@@ -168,9 +186,15 @@ class Atom(abc.ABC):
 
     def _signatures(self) -> tuple[signature.Signature, signature.Signature]:
         """Return the signatures of what is called to execute and to revert."""
-        return self._signature_of('execute'), self._signature_of('revert')
+        cls = type(self)
+        known: tuple[signature.Signature, signature.Signature] | None = cls.__dict__.get('_known_signatures')
+        if known is None:
+            known = self._signature_of('execute'), self._signature_of('revert')
+            cls._known_signatures = known  # type: ignore[attr-defined]  # a cache, per class
+        return known
 
     def _signature_of(self, method: str) -> signature.Signature:
+        import inspect
         cls = type(self)
         # A function on the class still takes ``self``; static and class methods, and other things that can be called,
         # do not.

@@ -6,8 +6,8 @@ from __future__ import annotations
 import contextvars
 import copy
 import functools
-import inspect
 import logging
+import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -237,7 +237,7 @@ def _check_arguments(functor: Callable[..., Any], count: int, what: str) -> None
 
 def _callable_name(function: Callable[..., Any]) -> str:
     """Return ``module.qualified name`` of a function, a method, or an object that can be called."""
-    if inspect.ismethod(function):
+    if isinstance(function, types.MethodType):
         owner = function.__self__ if isinstance(function.__self__, type) else type(function.__self__)
         return f'{owner.__module__}.{owner.__qualname__}.{function.__name__}'
     if hasattr(function, '__qualname__'):

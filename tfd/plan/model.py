@@ -12,7 +12,7 @@ import dataclasses
 import enum
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tfd.deciders import Depth
 
@@ -66,8 +66,7 @@ class Gate:
     depths: tuple[Depth, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """Where one argument of an atom comes from.
 
     :ivar entry: the nearest provision that the atom can see, an index into :class:`Visibility`; NOBODY where there is

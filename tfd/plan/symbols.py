@@ -67,7 +67,11 @@ class Symbols:
         forward, backward = atom.rebind, atom.revert_rebind
         if not forward and not backward:
             return _NO_ARGUMENTS
-        return self._bind(forward, atom.optional), self._bind(backward, atom.revert_optional)
+        optional, revert_optional = atom.optional, atom.revert_optional
+        bound = self._bind(forward, optional)
+        if forward == backward and optional == revert_optional:
+            return bound, bound
+        return bound, self._bind(backward, revert_optional)
 
     def _bind(self, rebind: dict[str, str], optional: Any) -> tuple[model.Argument, ...]:
         nearest = self._nearest

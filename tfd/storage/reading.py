@@ -20,6 +20,8 @@ __all__ = ['IDEMPOTENCY_KEY', 'Reader']
 #: takeovers come in between: for tasks to pass to the services that they call. An input of that name goes first.
 IDEMPOTENCY_KEY = 'tfd_idempotency_key'
 
+_NOTHING_OF_ITS_OWN: dict[str, Any] = {}
+_IGNORE = int(Code.IGNORE)
 _READABLE = frozenset((Code.SUCCESS, Code.REVERTING, Code.REVERT_FAILURE))
 
 
@@ -62,18 +64,19 @@ class Reader:
         :raises NotFound: a value that is not optional is not there.
         """
         atom = self.columns.plan.atoms[node]
-        own: Mapping[str, Any] = atom.inject or {}
+        own: Mapping[str, Any] = atom.inject or _NOTHING_OF_ITS_OWN
         if self._atom_inputs:
             own = {**own, **self._atom_inputs.get(atom.name, {})}
-        found = {}
+        transient, inputs = self._transient, self._inputs
+        found: dict[str, Any] = {}
         for argument in arguments:
             symbol = argument.symbol
             if symbol in own:
                 found[argument.name] = own[symbol]
-            elif symbol in self._transient:
-                found[argument.name] = self._transient[symbol]
-            elif symbol in self._inputs:
-                found[argument.name] = self._inputs[symbol]
+            elif symbol in transient:
+                found[argument.name] = transient[symbol]
+            elif symbol in inputs:
+                found[argument.name] = inputs[symbol]
             else:
                 self._provide(found, node, argument)
         return found
@@ -81,12 +84,14 @@ class Reader:
     def _provide(self, found: dict[str, Any], node: int, argument: Argument) -> None:
         columns = self.columns
         for provider, index in columns.plan.providers(argument.entry, node):
-            if columns.states[provider] == Code.IGNORE:
+            if columns.states[provider] == _IGNORE:
                 continue
             value = columns.results[provider]
             if value is NOTHING:
                 break
-            found[argument.name] = _extract(value, index, argument.symbol, columns.plan.atoms[provider].name)
+            if index is not None:
+                value = _extract(value, index, argument.symbol, columns.plan.atoms[provider].name)
+            found[argument.name] = value
             return
         if argument.symbol == IDEMPOTENCY_KEY:
             found[argument.name] = columns.uuid_of(node)
@@ -313,8 +318,6 @@ class Reader:
 
 
 def _extract(value: Any, index: Any, symbol: str, provider: str) -> Any:
-    if index is None:
-        return value
     try:
         return value[index]
     except (IndexError, KeyError, TypeError) as err:

@@ -80,7 +80,7 @@ class Storage(Reader):
         known: dict[str, models.AtomDetail] = {atom.name: atom for _, atom in stored}
         numbers = {atom.name: number for number, atom in stored}
         self._number(columns, numbers)
-        for node in plan.iter_atoms() if known else ():
+        for node in plan.iter_atoms() if known.keys() - {INJECTOR} else ():
             atom = known.get(str(plan.atoms[node].name))
             if atom is not None:
                 columns.take(node, atom)
@@ -152,10 +152,11 @@ class Storage(Reader):
 
     def _number(self, columns: Columns, numbers: dict[str, int]) -> None:
         """Give each atom the number of its record, and the next free ones to those that have none."""
-        if not numbers:
-            self._injector_number = 0
+        following = max(numbers.values(), default=0) + 1
+        if not numbers.keys() - {INJECTOR}:
+            self._injector_number = numbers.get(INJECTOR, 0)
+            columns.numbers = range(following, following + len(columns.plan))
             return
-        following = max(numbers.values()) + 1
         given: list[int] = []
         for node, atom in enumerate(columns.plan.atoms):
             number = numbers.get(str(atom.name)) if atom is not None else None

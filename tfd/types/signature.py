@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ['Signature', 'read']
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """Names of a callable's arguments, ``self`` left out, positional before keyword-only.
 
     :ivar required: those without a default.
@@ -42,10 +39,12 @@ def read(function: Callable[..., Any], bound: bool = False) -> Signature:
         return _read(function, bound)
     if known is None:
         known = _KNOWN[function] = _read(function, False)
-    return dataclasses.replace(known, required=known.required[1:]) if bound else known
+    return known._replace(required=known.required[1:]) if bound else known
 
 
 def _read(function: Callable[..., Any], bound: bool) -> Signature:
+    # Takes longer to import than all else that defining a task needs.
+    import inspect
     required: list[str] = []
     optional: list[str] = []
     accepts = False
