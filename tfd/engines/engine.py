@@ -120,7 +120,7 @@ class ActionEngine(base.Engine):
         if self._prepared:
             return
         self._persist(lambda: self._storage.bind(self.plan, bool(self._options.get('refuse_changed', False))))
-        self._columns = self._storage.columns
+        self._columns = self._publisher.columns = self._storage.columns
         if self._storage.get_flow_state() in _INTERRUPTED:
             self._storage.show_flow_state(states.SUSPENDED)
         self._prepared = True

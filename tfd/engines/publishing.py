@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tfd.plan import Kind
 from tfd.scheduler import Code, Moved, Step
 from tfd.scheduler.vocabulary import STATE_NAMES
+from tfd.storage.columns import Columns
 from tfd.task import EVENT_UPDATE_PROGRESS
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ __all__ = ['LOG', 'Publisher']
 
 LOG = logging.getLogger(__name__)
 
+_RETRY, _SUCCESS = int(Kind.RETRY), int(Code.SUCCESS)
+#: What the details of a change call the atom's name and UUID.
+_TASK_KEYS, _RETRY_KEYS = ('task_name', 'task_uuid'), ('retry_name', 'retry_uuid')
 _BEGINS = frozenset((Code.RUNNING, Code.REVERTING))
 #: Where a task has got to its end; one that failed got as far as it told.
 _COMPLETE = frozenset((Code.SUCCESS, Code.REVERTED))
@@ -29,6 +33,8 @@ class Publisher:
 
     def __init__(self, engine: ActionEngine) -> None:
         self._engine = engine
+        #: Values of the run; there once the engine is prepared.
+        self.columns: Columns
         #: Nodes of tasks that have listeners of their own.
         self.watched: set[int] = set()
 
@@ -37,7 +43,7 @@ class Publisher:
 
         To be called before the step is recorded: a scope that is reset in the same step forgets its outcomes then.
         """
-        shown = self._engine.storage.columns.states
+        shown = self.columns.states
         latest: dict[int, int] = {}
         news = []
         for item in step.transitions:
@@ -50,8 +56,8 @@ class Publisher:
 
     def _outcome(self, node: int, code: int) -> dict[str, Any]:
         """Return the ``result`` that goes with a state, where one does."""
-        columns = self._engine.storage.columns
-        if code == Code.SUCCESS:
+        columns = self.columns
+        if code == _SUCCESS:
             return {'result': columns.results[node]}
         outcomes: dict[int, Mapping[int, Any]] = {
             Code.FAILURE: columns.failures, Code.REVERTED: columns.revert_results,
@@ -60,12 +66,13 @@ class Publisher:
 
     def atom(self, node: int, old: int, new: int, outcome: Mapping[str, Any] | None = None) -> None:
         """Tell that an atom went from one state to another."""
-        engine = self._engine
-        atom = engine.plan.atoms[node]
-        kind = 'retry' if engine.plan.kinds[node] == Kind.RETRY else 'task'
-        engine.atom_notifier.notify(STATE_NAMES[new], {
-            f'{kind}_name': atom.name, f'{kind}_uuid': engine.storage.columns.uuid_of(node),
-            'old_state': STATE_NAMES[old], **(outcome or {})})
+        columns = self.columns
+        plan = columns.plan
+        name, uuid = _RETRY_KEYS if plan.kinds[node] == _RETRY else _TASK_KEYS
+        details = {name: plan.atoms[node].name, uuid: columns.uuid_of(node), 'old_state': STATE_NAMES[old]}
+        if outcome:
+            details.update(outcome)
+        self._engine.atom_notifier.notify(STATE_NAMES[new], details)
 
     def flow(self, state: str) -> None:
         """Show, and tell, that the flow is in a state that is not recorded."""
@@ -84,35 +91,35 @@ class Publisher:
     def watch(self) -> None:
         """Find out, at the begin of a run, which tasks have listeners of their own."""
         self.watched = {
-            node for node, atom in enumerate(self._engine.plan.atoms) if getattr(atom, '_notifier', None)}
+            node for node, atom in enumerate(self.columns.plan.atoms) if getattr(atom, '_notifier', None)}
 
     def begins(self, node: int) -> None:
         """Tell a task's own listeners that it is at its begin, also where it has told of progress before."""
-        if node in self._engine.storage.columns.metas:
+        if node in self.columns.metas:
             self._engine.storage.restart_progress(node)
         if node in self.watched:
-            self._engine.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 0.0})
+            self.columns.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 0.0})
 
     def end(self, node: int, code: int) -> None:
         """Show, and tell, how an atom ended: at once, where no record is to be waited for."""
-        columns = self._engine.storage.columns
+        columns = self.columns
         old = columns.states[node]
         columns.states[node] = code
         columns.open_attempts.discard(node)
         if self._engine.atom_notifier.topics:
             self.atom(node, old, code, self._outcome(node, code))
         if node in self.watched and code in _COMPLETE:
-            self._engine.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
+            self.columns.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
 
     def ended(self, step: Step) -> None:
         """Tell the listeners of watched tasks that a recorded step brought to their end."""
         for item in step.transitions:
             if isinstance(item, Moved) and item.code in _COMPLETE and item.node in self.watched:
-                self._engine.plan.atoms[item.node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
+                self.columns.plan.atoms[item.node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
 
     def progress(self, task: Any, progress: float, details: Mapping[str, Any] | None = None) -> None:
         """Keep what a task told of its progress; once it has ended there is none."""
-        columns = self._engine.storage.columns
+        columns = self.columns
         node = columns.plan.by_name.get(task.name)
         # None: a task of a flow that a task of this one runs.
         if node is None or columns.states[node] not in _BEGINS:

@@ -6,6 +6,7 @@ Objects per atom are made only for those who look: a flow detail shows the colum
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -67,6 +68,7 @@ class Columns:
         self.open_attempts: set[int] = set()
         self.numbers: Sequence[int] = range(1, size + 1)
         self._uuids: dict[int, str] = {}
+        self._space: bytes | None = None
         self._by_uuid: dict[str, int] | None = None
 
     # -- one node ----------------------------------------------------------------------------------
@@ -75,7 +77,9 @@ class Columns:
         """Return the atom's UUID: the recorded one, or one derived from the flow's UUID and the atom's name."""
         known = self._uuids.get(node)
         if known is None:
-            known = self._uuids[node] = derived_uuid(self.flow_uuid, str(self.plan.atoms[node].name))
+            if self._space is None:
+                self._space = _space_of(self.flow_uuid)
+            known = self._uuids[node] = _uuid5_text(self._space, str(self.plan.atoms[node].name))
         return known
 
     def state_of(self, node: int) -> str:
@@ -189,12 +193,24 @@ class Columns:
 
 def derived_uuid(flow_uuid: str, name: str) -> str:
     """Return the UUID of an atom that has no recorded one: always the same for this flow and name."""
+    return _uuid5_text(_space_of(flow_uuid), name)
+
+
+def _space_of(flow_uuid: str) -> bytes:
     try:
-        space = uuid.UUID(flow_uuid)
+        return uuid.UUID(flow_uuid).bytes
     except ValueError:
         # Who records a flow may call it as they like.
-        space = uuid.uuid5(uuid.NAMESPACE_OID, flow_uuid)
-    return str(uuid.uuid5(space, name))
+        return uuid.uuid5(uuid.NAMESPACE_OID, flow_uuid).bytes
+
+
+def _uuid5_text(space: bytes, name: str) -> str:
+    """Return the text of ``uuid.uuid5(space, name)`` (RFC 9562, 5.5), without the objects: listeners hear of each."""
+    digest = bytearray(hashlib.sha1(space + name.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0f | 0x50
+    digest[8] = digest[8] & 0x3f | 0x80
+    text = digest.hex()
+    return f'{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}'
 
 
 def version_text(version: Any) -> str:

@@ -53,9 +53,7 @@ class Listener:
 
     def __call__(self, event_type: str, details: dict[str, Any]) -> None:
         if self._details_filter is None or self._details_filter(details):
-            kwargs = dict(self._kwargs)
-            kwargs['details'] = details
-            self._callback(event_type, *self._args, **kwargs)
+            self._callback(event_type, *self._args, details=details.copy(), **self._kwargs)
 
     def is_equivalent(self, callback: Callback, details_filter: DetailsFilter | None = None) -> bool:
         """Tell whether this listener has that callback and that filter."""
@@ -107,13 +105,13 @@ class Notifier:
         self.topics = {}
 
     def notify(self, event_type: str, details: dict[str, Any]) -> None:
-        """Call the listeners of the event with a copy of the details each."""
+        """Call the listeners of the event with a copy of the details each; filters see the details themselves."""
         topics = self.topics
         if not topics or not self.can_trigger_notification(event_type):
             return
         for listener in topics.get(self.ANY, ()) + topics.get(event_type, ()):
             try:
-                listener(event_type, details.copy())
+                listener(event_type, details)
             except Exception:
                 LOG.warning(
                     'Failure calling listener %s to notify about event %s', listener, event_type, exc_info=True)
