@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextvars
 import copy
 import functools
-import logging
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
@@ -18,8 +17,6 @@ __all__ = [
     'EVENT_SINK', 'EVENT_UPDATE_PROGRESS', 'PROGRESS_SINK', 'REVERT_FLOW_FAILURES', 'REVERT_RESULT', 'FunctorTask',
     'MapFunctorTask', 'ReduceFunctorTask', 'Task',
 ]
-
-LOG = logging.getLogger(__name__)
 
 #: Arguments that the engine gives to ``revert``: what ``execute`` returned (a Failure where it raised, None where it
 #: never reported its end), and ``{atom name: Failure}`` of the failures that led to the reverting.
@@ -111,7 +108,9 @@ class Task(atom.Atom):
         :param progress: 0.0 to 1.0; what lies outside is taken as the nearer end, and logged.
         """
         if progress > 1.0 or progress < 0.0:
-            LOG.warning('progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
+            import logging
+            logging.getLogger(__name__).warning(
+                'progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
             progress = min(max(progress, 0.0), 1.0)
         details = {'progress': progress}
         if self._notifier is None:

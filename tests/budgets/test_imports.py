@@ -43,3 +43,10 @@ class ImportsTest(testtools.TestCase):
     def test_a_task_needs_no_engine(self):
         _others, own = self._imported('tfd.task')
         self.assertFalse({name for name in own if name.startswith(('tfd.plan', 'tfd.scheduler', 'tfd.engines'))})
+
+    def test_a_task_needs_nothing_that_takes_long(self):
+        script = 'import sys, tfd.task; print(*sorted({"dataclasses", "inspect", "logging"} & set(sys.modules)))'
+        done = subprocess.run(
+            [sys.executable, '-S', '-c', script], cwd=pathlib.Path(tfd.__file__).parent.parent, capture_output=True,
+            text=True, check=True)
+        self.assertEqual('', done.stdout.strip())

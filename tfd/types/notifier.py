@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 __all__ = ['Listener', 'Notifier', 'RestrictedNotifier', 'register_deregister']
 
-LOG = logging.getLogger(__name__)
-
 Callback = Callable[..., Any]
 DetailsFilter = Callable[[dict[str, Any]], bool]
+
+
+def _warn(message: str, *args: Any, **kwargs: Any) -> None:
+    # Half of what importing a task takes would be this, for those who have no use for it yet.
+    import logging
+    logging.getLogger(__name__).warning(message, *args, **kwargs)
 
 
 class Listener:
@@ -113,7 +116,7 @@ class Notifier:
             try:
                 listener(event_type, details)
             except Exception:
-                LOG.warning(
+                _warn(
                     'Failure calling listener %s to notify about event %s', listener, event_type, exc_info=True)
 
     def register(
