@@ -220,10 +220,10 @@ class Composite:
         if isinstance(call, machine.Execute):
             ok, outcome = self.script.execute(name)
             rules.end_execute(name, ok, outcome)
-            return machine.Executed(call.node, ok)
+            return machine.Executed((call.node, ok))
         ok, outcome = self.script.revert(name)
         rules.end_revert(name, ok, outcome)
-        return machine.Reverted(call.node, ok)
+        return machine.Reverted((call.node, ok))
 
     def _answer(self, command: machine.Ask) -> machine.Event:
         rules, name = self._of(command.retry)

@@ -14,6 +14,7 @@ from tfd.types import failure as ft
 __all__ = ['ask', 'decide']
 
 _DECISIONS = tuple(retries.Decision)
+_IGNORE = int(Code.IGNORE)
 
 
 def ask(storage: Storage, plan: Plan, command: Ask) -> Answered:
@@ -40,10 +41,9 @@ def decide(storage: Storage, plan: Plan, command: Decide) -> Decided:
     columns = storage.columns
     gate = plan.gates[command.target]
     asked = [at for at, source in enumerate(gate.sources)
-             if source == NOBODY or columns.states[source] != Code.IGNORE]
-    history = {
-        plan.atoms[gate.sources[at]].name: columns.results[gate.sources[at]]
-        for at in asked if gate.sources[at] != NOBODY}
+             if source == NOBODY or columns.states[source] != _IGNORE]
+    known = [source for source in map(gate.sources.__getitem__, asked) if source != NOBODY]
+    history = {plan.atoms[source].name: columns.results[source] for source in known}
     try:
         refused = [gate.depths[at] for at in asked if not gate.deciders[at](history=dict(history))]
     except Exception:

@@ -77,6 +77,8 @@ class _Build:
         self.priorities: dict[int, int] = {}
         self.unprovided: list[tuple[int, str, str]] = []
         self._task_classes: dict[type, bool] = {}
+        # What compiles flows of a class.
+        self.levels: dict[type, type[_Level]] = {}
         self.execute_arguments: list[tuple[model.Argument, ...]] = []
         self.revert_arguments: list[tuple[model.Argument, ...]] = []
 
@@ -181,12 +183,19 @@ def _open(build: _Build, flow: Any, parent: int, item: int, scope: int) -> _Leve
     if id(flow) in build.seen:
         raise exceptions.CompilationFailure(f'flow {flow.name!r} is used in more than one place')
     build.seen.add(id(flow))
+    level = build.levels.get(type(flow))
+    if level is None:
+        level = build.levels[type(flow)] = _level_of(flow)
+    return level(build, flow, parent, item, scope)
+
+
+def _level_of(flow: Any) -> type[_Level]:
     if isinstance(flow, graph_flow.Flow):
-        return _GraphLevel(build, flow, parent, item, scope)
+        return _GraphLevel
     if isinstance(flow, linear_flow.Flow):
-        return _LinearLevel(build, flow, parent, item, scope)
+        return _LinearLevel
     if isinstance(flow, unordered_flow.Flow):
-        return _UnorderedLevel(build, flow, parent, item, scope)
+        return _UnorderedLevel
     raise exceptions.CompilationFailure(
         f'{flow!r} is a flow of a pattern that is not known; linear, unordered and graph flows can be compiled')
 

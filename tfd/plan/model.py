@@ -80,8 +80,7 @@ class Argument(NamedTuple):
     optional: bool
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FlowNode:
+class FlowNode(NamedTuple):
     """A flow of the plan, for telling what is visible from where.
 
     :ivar ordered: items are added to it in the order in which they run (linear).
