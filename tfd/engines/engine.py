@@ -9,19 +9,16 @@ what engines differ in.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import tenacity
-
 from tfd import exceptions, states
 from tfd import plan as planning
 from tfd import retry as retries
 from tfd import scheduler as machine
-from tfd.engines import base, publishing, questions
+from tfd.engines import base, patience, publishing, questions
 from tfd.persistence import base as persistence
 from tfd.persistence import models
 from tfd.plan import Kind, Plan
@@ -32,16 +29,10 @@ from tfd.types import failure as ft
 
 __all__ = ['ActionEngine']
 
-LOG = logging.getLogger(__name__)
-
 #: What some engine knows; one that has no use for it leaves it alone, so that a service may offer the choice of engine.
 _KNOWN = frozenset((
     'defer_reverts', 'executor', 'max_workers', 'never_resolve', 'ownership', 'patience', 'refuse_changed', 'sleep',
 ))
-
-#: Seconds for which steps that cannot be recorded are tried again, unless the engine runs a job: then for as long as
-#: that is owned.
-PATIENCE = 60.0
 
 _RETRY = int(Kind.RETRY)
 _INTERRUPTED = frozenset((states.RUNNING, states.SUSPENDING, states.RESUMING))
@@ -84,6 +75,7 @@ class ActionEngine(base.Engine):
         self._stepping = self._at_once = False
         self._in_use = threading.Lock()
         self._publisher = publishing.Publisher(self)
+        self._patience = patience.Patience(self._storage, self._ownership, self._options, lambda: self._suspending)
         self._steps = 0
         self._active_for = 0.0
         self._scheduling = machine.Options(
@@ -320,41 +312,13 @@ class ActionEngine(base.Engine):
             publisher.tell_flow(flow_state, str(old))
 
     def _persist(self, write: Callable[[], None]) -> None:
-        """Write; while the database is away, wait and try again.
-
-        A job's flow waits for as long as the job is owned and not to be handed over, another for the patience. After an
-        error it is not known what is recorded: another run begins by looking.
-
-        :raises OwnershipLost: the claim ended meanwhile.
-        :raises StorageUnavailable: the waiting is over.
-        """
+        """Write, with patience. After an error it is not known what is recorded: another run begins by looking."""
         if self._backend is None:
             write()
             return
         prepared, self._prepared = self._prepared, False
-        for attempt in tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(exceptions.StorageUnavailable), stop=self._gives_up,
-            wait=tenacity.wait_random_exponential(0.05, max=2.0), sleep=self._options.get('sleep', time.sleep),
-            before_sleep=self._before_waiting, reraise=True,
-        ):
-            with attempt:
-                write()
+        self._patience.write(write)
         self._prepared = prepared
-
-    def _gives_up(self, attempt: tenacity.RetryCallState) -> bool:
-        if self._ownership is not None:
-            return self._suspending
-        return (attempt.seconds_since_start or 0.0) >= float(self._options.get('patience', PATIENCE))
-
-    def _before_waiting(self, attempt: tenacity.RetryCallState) -> None:
-        if attempt.attempt_number == 1:
-            # Once for each step that has to wait: an outage is one event, however often it is tried.
-            job = self._ownership.fence.job if self._ownership is not None else ''
-            LOG.warning(
-                'flow %s (%s) job=%s: a step cannot be recorded now, trying again: %s', self._storage.flow_name,
-                self._storage.flow_uuid, job, attempt.outcome.exception() if attempt.outcome else '')
-        if self._ownership is not None:
-            self._ownership.check()
 
     # -- performing commands -----------------------------------------------------------------------
 
