@@ -11,7 +11,7 @@ from tfd.plan import Kind
 from tfd.scheduler import Code, Moved, Step
 from tfd.scheduler.vocabulary import STATE_NAMES
 from tfd.storage.columns import Columns
-from tfd.task import EVENT_UPDATE_PROGRESS
+from tfd.task import EVENT_UPDATE_PROGRESS, PROGRESS_SINK
 
 if TYPE_CHECKING:
     from tfd.engines.engine import ActionEngine
@@ -98,7 +98,7 @@ class Publisher:
         if node in self.columns.metas:
             self._engine.storage.restart_progress(node)
         if node in self.watched:
-            self.columns.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 0.0})
+            self._tell_task(node, 0.0)
 
     def end(self, node: int, code: int) -> None:
         """Show, and tell, how an atom ended: at once, where no record is to be waited for."""
@@ -109,13 +109,21 @@ class Publisher:
         if self._engine.atom_notifier.topics:
             self.atom(node, old, code, self._outcome(node, code))
         if node in self.watched and code in _COMPLETE:
-            self.columns.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
+            self._tell_task(node, 1.0)
 
     def ended(self, step: Step) -> None:
         """Tell the listeners of watched tasks that a recorded step brought to their end."""
         for item in step.transitions:
             if isinstance(item, Moved) and item.code in _COMPLETE and item.node in self.watched:
-                self.columns.plan.atoms[item.node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': 1.0})
+                self._tell_task(item.node, 1.0)
+
+    def _tell_task(self, node: int, progress: float) -> None:
+        """Tell a task's own listeners; it is not the task that tells, so nothing is kept of it."""
+        token = PROGRESS_SINK.set(None)
+        try:
+            self.columns.plan.atoms[node].notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': progress})
+        finally:
+            PROGRESS_SINK.reset(token)
 
     def progress(self, task: Any, progress: float, details: Mapping[str, Any] | None = None) -> None:
         """Keep what a task told of its progress; once it has ended there is none."""
