@@ -84,22 +84,28 @@ class Task(atom.Atom):
             name = f'{cls.__module__}.{cls.__name__}'
         super().__init__(
             name, provides, requires, auto_extract, rebind, inject, ignore_list, revert_rebind, revert_requires)
-        self._notifier: TaskNotifier | None = None
+        self._made_notifier: TaskNotifier | None = None
 
     @property
     def notifier(self) -> notifier.Notifier:
         """Tells of this task's own events, :data:`EVENT_UPDATE_PROGRESS` unless ``TASK_EVENTS`` says more."""
-        if self._notifier is None:
-            self._notifier = TaskNotifier(self.TASK_EVENTS, self)
-        return self._notifier
+        # Few tasks need one: made where it is asked for.
+        if self._made_notifier is None:
+            self._made_notifier = TaskNotifier(self.TASK_EVENTS, self)
+        return self._made_notifier
+
+    @property
+    def _notifier(self) -> notifier.Notifier:
+        # By this name tasks written for TaskFlow reach for it.
+        return self.notifier
 
     def copy(self, retain_listeners: bool = True) -> Task:
         """Return a shallow copy, with a notifier of its own that has the same listeners, or none."""
         new = copy.copy(self)
-        new._notifier = None
-        if retain_listeners and self._notifier is not None:
-            new._notifier = copy.copy(self._notifier)
-            new._notifier.teller = new
+        new._made_notifier = None
+        if retain_listeners and self._made_notifier is not None:
+            new._made_notifier = copy.copy(self._made_notifier)
+            new._made_notifier.teller = new
         return new
 
     def update_progress(self, progress: float) -> None:
@@ -113,10 +119,10 @@ class Task(atom.Atom):
                 'progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
             progress = min(max(progress, 0.0), 1.0)
         details = {'progress': progress}
-        if self._notifier is None:
+        if self._made_notifier is None:
             _tell_progress(self, details)
         else:
-            self._notifier.notify(EVENT_UPDATE_PROGRESS, details)
+            self._made_notifier.notify(EVENT_UPDATE_PROGRESS, details)
 
 
 class FunctorTask(Task):

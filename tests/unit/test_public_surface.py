@@ -18,7 +18,7 @@ from tfd import engines, exceptions, formatters, retry, states, task
 from tfd.listeners import base
 from tfd.listeners import logging as listeners
 from tfd.patterns import linear_flow, unordered_flow
-from tfd.persistence import backends, models
+from tfd.persistence import backends, models, path_based
 from tfd.types import failure
 
 
@@ -86,10 +86,15 @@ class EnginesTest(testtools.TestCase):
                 engines.load(linear_flow.Flow('f').add(_Fail('fail')), engine=kind).run()
             replaced.assert_called_once_with()
 
+    def test_logbooks_can_be_replaced_at_their_deep_path(self) -> None:
+        connection = backends.fetch('memory').get_connection()
+        with mock.patch.object(path_based.PathBasedConnection, 'get_flows_for_book', return_value=['f']):
+            self.assertEqual(['f'], connection.get_flows_for_book('some book'))
+
     def test_progress_is_found_in_the_details(self) -> None:
         class Telling(task.Task):
             def execute(self) -> None:
-                self.notifier.notify(task.EVENT_UPDATE_PROGRESS, {'progress': 0.5, 'progress_details': ['half way']})
+                self._notifier.notify(task.EVENT_UPDATE_PROGRESS, {'progress': 0.5, 'progress_details': ['half way']})
 
         backend = backends.fetch('memory://')
         self.addCleanup(backend.close)

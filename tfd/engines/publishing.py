@@ -91,7 +91,7 @@ class Publisher:
     def watch(self) -> None:
         """Find out, at the begin of a run, which tasks have listeners of their own."""
         self.watched = {
-            node for node, atom in enumerate(self.columns.plan.atoms) if getattr(atom, '_notifier', None)}
+            node for node, atom in enumerate(self.columns.plan.atoms) if getattr(atom, '_made_notifier', None)}
 
     def begins(self, node: int) -> None:
         """Tell a task's own listeners that it is at its begin, also where it has told of progress before."""
