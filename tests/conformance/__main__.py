@@ -20,15 +20,15 @@ def main() -> int:
     """Run the tests, print what came of them, and judge."""
     options = _options()
     settings = exclusions.read(_DATA)
-    wheel = running.Wheel(options.wheel, settings.helpers, settings.stand_ins, options.seconds)
-    tests = running.census(wheel, options.census, options.jobs)
+    suite = running.of_wheel(options.wheel, settings.helpers, settings.stand_ins, options.seconds)
+    tests = running.census(suite, options.census, options.jobs)
     expected, excluded = exclusions.sort_out(
         [name for names in tests.values() for name in names], settings.exclusions)
     if options.only:
         expected = [name for name in expected if fnmatch.fnmatchcase(name, options.only)]
     chosen = set(expected)
     orders = {module: [name for name in names if name in chosen] for module, names in tests.items()}
-    outcomes, answered = running.run(wheel, {module: names for module, names in orders.items() if names}, options.jobs)
+    outcomes, answered = running.run(suite, {module: names for module, names in orders.items() if names}, options.jobs)
     if options.json:
         print(json.dumps({name: [outcome.kind, outcome.text] for name, outcome in outcomes.items()}, indent=1))
     else:

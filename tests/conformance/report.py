@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from tests.conformance.exclusions import Exclusion
 from tests.conformance.running import Outcome
 
-__all__ = ['as_text']
+__all__ = ['as_text', 'gist']
 
 #: The tests themselves, which the wheel answers.
 _TESTS = ('taskflow.tests.unit', 'taskflow.tests')
@@ -54,11 +54,11 @@ def _failed(outcomes: Mapping[str, Outcome], failures: int) -> Iterator[str]:
     for name, outcome in outcomes.items():
         if outcome.kind != 'passed':
             said = outcome.text.strip()
-            yield f'{outcome.kind}: {name}\n    ' + (said if failures > 1 else _gist(said))
+            yield f'{outcome.kind}: {name}\n    ' + (said if failures > 1 else gist(said))
     yield ''
 
 
-def _gist(text: str) -> str:
+def gist(text: str) -> str:
     """Return the line that says most: the last that begins at the margin."""
     lines = [line for line in text.splitlines() if line and not line.startswith((' ', '-', '}'))]
     return lines[-1] if lines else text

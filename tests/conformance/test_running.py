@@ -32,11 +32,11 @@ class RunTest(testtools.TestCase):
             folder.mkdir(exist_ok=True)
             (folder / '__init__.py').write_text('')
         (place / 'tests' / 'unit' / 'test_made.py').write_text(_TESTS)
-        self.wheel = running.Wheel(place, ('taskflow.tests', 'taskflow.tests.*'), (), 0.3)
+        self.suite = running.of_wheel(place, ('taskflow.tests', 'taskflow.tests.*'), (), 0.3)
 
     def _run(self, *names: str) -> dict[str, tuple[str, str]]:
-        outcomes, _ = running.run(self.wheel, {'test_made': [f'test_made.Made.{name}' for name in names]}, 1)
-        return {name.rpartition('.')[2]: (outcome.kind, report._gist(outcome.text))
+        outcomes, _ = running.run(self.suite, {'test_made': [f'test_made.Made.{name}' for name in names]}, 1)
+        return {name.rpartition('.')[2]: (outcome.kind, report.gist(outcome.text))
                 for name, outcome in outcomes.items()}
 
     def test_tells_what_came_of_each(self) -> None:
@@ -59,7 +59,7 @@ class RunTest(testtools.TestCase):
             {name: kind for name, (kind, _) in self._run('test_dies', 'test_goes_on').items()})
 
     def test_no_test_of_a_module_that_cannot_be_imported_passes(self) -> None:
-        (self.wheel.place / 'tests' / 'unit' / 'test_made.py').write_text('import nothing_of_that_name')
+        (self.suite.root / 'test_made.py').write_text('import nothing_of_that_name')
         kind, text = self._run('test_passes')['test_passes']
         self.assertEqual('failed', kind)
         self.assertIn('nothing_of_that_name', text)

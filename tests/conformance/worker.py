@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that loads one module of tests: to list them, or to run some of them on tfd.
+"""A process that loads modules of tests: to list them, or to run some of them, on tfd or on TaskFlow.
 
 Takes its orders as JSON on its standard input and tells what happens in lines of JSON on its standard output.
 """
@@ -7,6 +7,7 @@ Takes its orders as JSON on its standard input and tells what happens in lines o
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import json
 import os
 import pathlib
@@ -40,11 +41,12 @@ def main() -> int:
             wheel=pathlib.Path(orders['wheel']), helpers=tuple(orders['helpers']),
             stand_ins=tuple(orders['stand_ins'])))
     loader = unittest.TestLoader()
-    tests = {test.id().removeprefix(orders['prefix']): test for test in _flat(_load(loader, orders['module']))}
+    found = _load(loader, orders)
+    tests = {name: test for some in found.values() for name, test in some.items()}
     if loader.errors:
         _tell(out, error='\n'.join(loader.errors))
     elif orders['tests'] is None:
-        _tell(out, tests=list(tests))
+        _tell(out, tests={module: list(some) for module, some in found.items()})
     else:
         for name in orders['tests']:
             _tell(out, begun=name)
@@ -57,12 +59,19 @@ def main() -> int:
     os._exit(0)
 
 
-def _load(loader: unittest.TestLoader, module: str) -> unittest.TestSuite:
+def _load(loader: unittest.TestLoader, orders: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return ``{module: {name: test}}``."""
+    found: dict[str, dict[str, Any]] = {}
+    prefix = orders['prefix']
     try:
-        return loader.loadTestsFromName(module)
+        for module in orders['first']:
+            importlib.import_module(module)
+        for module in orders['modules']:
+            loaded = loader.loadTestsFromName(prefix + module)
+            found[module] = {test.id().removeprefix(prefix): test for test in _flat(loaded)}
     except Exception:
         loader.errors.append(traceback.format_exc())
-        return unittest.TestSuite()
+    return found
 
 
 def _flat(suite: Any) -> Iterator[Any]:
