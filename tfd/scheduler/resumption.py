@@ -32,11 +32,26 @@ def resume(scheduler: Scheduler, progress: v.Progress) -> None:
             scheduler.stale.add(node)
         elif code == Code.REVERT_FAILURE:
             scheduler.judge.revert_failed = True
+    _finish_resets(scheduler, progress)
     scheduler.judge.recall(progress.verdicts)
     for target, answer in progress.answers.items():
         scheduler.recall_answer(target, answer)
     _count(scheduler, progress)
     _reopen(scheduler, progress)
+
+
+def _finish_resets(scheduler: Scheduler, progress: v.Progress) -> None:
+    """Let all of a scope that is to run again wait for it.
+
+    A scope is reset in one step. Where a hand has set its states, or where the record is TaskFlow's, which resets atom
+    by atom, some of it may not be.
+    """
+    state = scheduler.state
+    for scope in scheduler.plan.scopes:
+        if scope.retry in progress.codes and state[scope.retry] == Code.RETRYING:
+            for node in range(scope.first, scope.last + 1):
+                if state[node] == Code.REVERTED:
+                    scheduler.move(node, int(Code.PENDING))
 
 
 def _reopen(scheduler: Scheduler, progress: v.Progress) -> None:

@@ -140,3 +140,24 @@ class OptionsTest(testtools.TestCase):
     def test_options_in_a_url_are_read_as_what_they_are(self) -> None:
         engine = engines.load(linear_flow.Flow('f'), engine='parallel://?defer_reverts=false&max_workers=2')
         self.assertEqual({'defer_reverts': False, 'max_workers': 2}, engine.options)
+
+
+class HalfResetTest(testtools.TestCase):
+    """A scope that is to run again, some of whose atoms were not reset: as a hand, or TaskFlow, leaves it."""
+
+    def test_all_of_it_runs_again(self) -> None:
+        calls: list[Any] = []
+        flow = linear_flow.Flow('f', retry=retry.Times(3, name='r')).add(
+            *(Traced(name, calls) for name in ('first', 'second')))
+        engine = engines.load(flow)
+        engine.compile()
+        engine.prepare()
+        engine.storage.set_atom_state('r', 'RETRYING')
+        engine.storage.set_atom_state('second', 'REVERTED')
+        told: list[Any] = []
+        engine.atom_notifier.register(
+            'PENDING', lambda state, details: told.append((details['task_name'], details['old_state'])))
+        engine.run()
+        self.assertEqual(['first.x', 'second.x'], calls)
+        self.assertEqual([('second', 'REVERTED')], told)
+        self.assertEqual('SUCCESS', engine.storage.get_flow_state())
