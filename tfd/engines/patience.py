@@ -47,12 +47,22 @@ class Patience:
         :raises OwnershipLost: the claim ended meanwhile.
         :raises StorageUnavailable: the waiting is over.
         """
+        try:
+            write()
+        except exceptions.StorageUnavailable as err:
+            self._write_later(write, err)
+
+    def _write_later(self, write: Callable[[], None], first: exceptions.StorageUnavailable) -> None:
+        """Go on trying to write, after a first try that failed. What makes tries costs more than a try that succeeds."""
+        failed = [first]
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(exceptions.StorageUnavailable), stop=self._gives_up,
             wait=tenacity.wait_random_exponential(0.05, max=2.0),
             sleep=self._options.get('sleep', time.sleep), before_sleep=self._before_waiting, reraise=True,
         ):
             with attempt:
+                if failed:
+                    raise failed.pop()
                 write()
 
     def _gives_up(self, attempt: tenacity.RetryCallState) -> bool:
