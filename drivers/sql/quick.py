@@ -103,6 +103,19 @@ class QuickWriter:
         statement = self._database.statements.get(self._database.engine, key, build)
         return statement.send(self._dialect, cursor, rows)
 
+    def _send_one(
+        self, cursor: Any, item: Item, build: Callable[[Sequence[_Columns], sa.Dialect], sa.ClauseElement],
+    ) -> int:
+        """Send the statement of one flow, whose atoms have their parameters by their place in the step."""
+        row, changes = _guard_row(item), item.entry.changes
+        row['flow'] = item.entry.flow
+        for index, change in enumerate(changes):
+            row[f'number_{index}'] = change.number
+            for name, value in zip(change.columns, change.values, strict=True):
+                row[f'{name}_{index}'] = value
+        key = tuple([change.columns for change in changes])
+        return self._send(cursor, ('quick one', key), functools.partial(build, key), (row,))
+
     # -- SQLite: nobody else writes meanwhile -------------------------------------------------------
 
     def _sqlite(self, cursor: Any, items: Sequence[Item]) -> list[Item]:
@@ -118,6 +131,8 @@ class QuickWriter:
     # -- PostgreSQL: one statement, whatever the number of flows ------------------------------------
 
     def _postgresql(self, cursor: Any, items: Sequence[Item]) -> list[Item]:
+        if len(items) == 1:
+            return self._postgresql_one(cursor, items[0])
         row: _Row = _arrays('w', map(_guard_row, items), _GUARD)
         grouped = sorted(_by_columns(items).items())
         for index, (columns, rows) in enumerate(grouped):
@@ -130,11 +145,19 @@ class QuickWriter:
             raise _IncompleteError
         return met
 
+    def _postgresql_one(self, cursor: Any, item: Item) -> list[Item]:
+        # Not by arrays: the client takes longer to make them than the server to execute this.
+        self._send_one(cursor, item, _postgresql_step)
+        found = cursor.fetchall()
+        if found and found[0][0] != len(item.entry.changes):
+            raise _IncompleteError
+        return [item] if found else []
+
     # -- MariaDB and MySQL: one statement for one flow, four for many -------------------------------
 
     def _mysql(self, cursor: Any, items: Sequence[Item]) -> list[Item]:
         if len(items) == 1:
-            return self._mysql_one(cursor, items[0])
+            return [items[0]] if self._send_one(cursor, items[0], _mysql_step) else []
         keys = {f'id_{index}': item.fence.job for index, item in enumerate(items)}
         self._send(cursor, ('quick locks', len(items)), functools.partial(_mysql_locks, len(items)), (keys,))
         found = {job: (epoch, seq) for job, epoch, seq in cursor.fetchall()}
@@ -144,15 +167,6 @@ class QuickWriter:
         for columns, rows in _by_columns(met).items():
             self._mysql_rows(cursor, 'atoms', ('flow', 'number', *columns), rows)
         return met
-
-    def _mysql_one(self, cursor: Any, item: Item) -> list[Item]:
-        row, changes = _guard_row(item), item.entry.changes
-        for index, change in enumerate(changes):
-            row |= {f'flow_{index}': item.entry.flow, f'number_{index}': change.number}
-            row |= {f'{name}_{index}': value for name, value in zip(change.columns, change.values, strict=True)}
-        key = tuple([change.columns for change in changes])
-        met = self._send(cursor, ('quick', key), functools.partial(_mysql_step, key), (row,))
-        return [item] if met else []
 
     def _mysql_rows(self, cursor: Any, table: str, columns: _Columns, rows: Sequence[_Row]) -> None:
         row = {f'{name}_{index}': values[name] for index, values in enumerate(rows) for name in columns}
@@ -234,12 +248,24 @@ def _postgresql_steps(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.Claus
     return sa.text(f'WITH {", ".join(parts)} SELECT g.id, {atoms} FROM g')
 
 
+def _postgresql_step(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.ClauseElement:
+    """Return the statement for one flow, which returns the number of its atoms that were met, nothing if it was not."""
+    parts = [f'g AS (UPDATE jobs SET {_WRITTEN} + :idle WHERE id = :job AND epoch = :epoch AND seq = :seq RETURNING 1)']
+    for index, columns in enumerate(key):
+        assignments = ', '.join(f'{name} = :{name}_{index}' for name in columns)
+        parts.append(
+            f'r{index} AS (UPDATE atoms SET {assignments} FROM g WHERE flow = :flow AND number = :number_{index}'
+            ' RETURNING 1)')
+    atoms = ' + '.join(f'(SELECT count(*) FROM r{index})' for index in range(len(key)))
+    return sa.text(f'WITH {", ".join(parts)} SELECT {atoms} FROM g')
+
+
 def _mysql_step(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.ClauseElement:
     """Return the statement for one flow: a join of the job's row with those of its atoms, which meets all or none."""
     joins: list[str] = []
     assignments = ['jobs.seq = jobs.seq + 1', 'jobs.claimed_seq = jobs.claimed_seq + :idle']
     for index, columns in enumerate(key):
-        joins.append(f' JOIN atoms AS a{index} ON a{index}.flow = :flow_{index} AND a{index}.number = :number_{index}')
+        joins.append(f' JOIN atoms AS a{index} ON a{index}.flow = :flow AND a{index}.number = :number_{index}')
         assignments += [f'a{index}.{name} = :{name}_{index}' for name in columns]
     return sa.text(
         f'UPDATE jobs{"".join(joins)} SET {", ".join(assignments)}'
