@@ -21,7 +21,7 @@ from tfd_drivers.sql.statements import Statements
 __all__ = ['REVISION', 'Database']
 
 #: The schema revision that this release works with.
-REVISION = '0003'
+REVISION = '0004'
 
 T = TypeVar('T')
 
@@ -164,8 +164,9 @@ class Database:
         if broken:
             connection.invalidate()
             self.engine.dispose()
-        return sa.exc.DBAPIError.instance(
+        wrapped: BaseException = sa.exc.DBAPIError.instance(
             None, None, err, type(err), hide_parameters=True, connection_invalidated=broken, dialect=dialect)
+        return wrapped
 
     def translated(self, err: BaseException, verdict: errors.Verdict) -> exceptions.TaskFlowException:
         """Return the error to raise instead of the database's, ``from`` it."""

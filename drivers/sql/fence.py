@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,7 +12,7 @@ from tfd.persistence import record
 from tfd_drivers.sql import tables
 from tfd_drivers.sql.database import Database
 
-__all__ = ['Sequences', 'guard', 'guard_at', 'lost', 'sequence', 'settle']
+__all__ = ['Known', 'Sequences', 'guard', 'guard_at', 'look', 'lost', 'settle']
 
 
 def _bind(column: sa.Column[Any], name: str) -> sa.BindParameter[Any]:
@@ -54,7 +54,7 @@ def _settle(progress: bool, counts: bool) -> sa.Update:
 
 def _sequence() -> sa.Select[Any]:
     jobs = tables.jobs
-    return sa.select(jobs.c.seq).where(jobs.c.id == _ID, jobs.c.epoch == _EPOCH).with_for_update()
+    return sa.select(jobs.c.seq, jobs.c.owner).where(jobs.c.id == _ID, jobs.c.epoch == _EPOCH).with_for_update()
 
 
 def guard(database: Database, connection: sa.Connection, fence: record.Fence, progress: bool) -> None:
@@ -82,18 +82,23 @@ def guard_at(
     ).run(connection, ({'key_id': fence.job, 'key_epoch': fence.epoch, 'key_seq': before},))
 
 
-def sequence(database: Database, connection: sa.Connection, fence: record.Fence) -> int:
-    """Return how many writes the job's row has seen, once no other transaction writes it; keep it so until the end.
+class Known(NamedTuple):
+    """What is known of a job's row: how many writes it has seen, and the incarnation that owns it."""
+
+    seq: int
+    owner: str
+
+
+def look(database: Database, connection: sa.Connection, fence: record.Fence) -> Known | None:
+    """Return what is to be known of a job's row, once no other transaction writes it; keep it so until the end.
 
     A transaction whose commit was not answered may still go on in the server: it holds the row, and is waited for.
 
-    :raises OwnershipLost: it has another epoch.
+    :returns: None where it has another epoch.
     """
     found = database.statements.get(connection, 'sequence', lambda _dialect: _sequence()).select(
-        connection, {'key_id': fence.job, 'key_epoch': fence.epoch}).scalar()
-    if found is None:
-        raise lost(fence)
-    return int(found)
+        connection, {'key_id': fence.job, 'key_epoch': fence.epoch}).one_or_none()
+    return None if found is None else Known(found.seq, found.owner)
 
 
 def settle(
@@ -134,33 +139,33 @@ class Sequences:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[int, int]] = {}
-        self._doubts: dict[str, tuple[record.Entry, int]] = {}
+        self._known: dict[str, tuple[int, Known]] = {}
+        self._doubts: dict[str, tuple[record.Entry, Known]] = {}
 
-    def get(self, fence: record.Fence) -> int | None:
+    def get(self, fence: record.Fence) -> Known | None:
         """Return what is known of the job under this epoch."""
         known = self._known.get(fence.job)
         return known[1] if known is not None and known[0] == fence.epoch else None
 
-    def wrote(self, fence: record.Fence, seq: int) -> None:
-        """Take down that the row has seen so many writes."""
+    def wrote(self, fence: record.Fence, before: Known) -> None:
+        """Take down that the row has seen one write more."""
         self._doubts.pop(fence.job, None)
         if len(self._known) >= _KNOWN and fence.job not in self._known:
             self._known.pop(next(iter(list(self._known))), None)
-        self._known[fence.job] = (fence.epoch, seq)
+        self._known[fence.job] = (fence.epoch, before._replace(seq=before.seq + 1))
 
     def forget(self, fence: record.Fence) -> None:
         """Know nothing of a job any more."""
         self._known.pop(fence.job, None)
         self._doubts.pop(fence.job, None)
 
-    def doubt(self, fence: record.Fence, entry: record.Entry, before: int) -> None:
-        """Take down that it is not known whether this step was recorded, after so many writes."""
+    def doubt(self, fence: record.Fence, entry: record.Entry, before: Known) -> None:
+        """Take down that it is not known whether this step was recorded."""
         self.forget(fence)
         self._doubts[fence.job] = (entry, before)
 
-    def doubted(self, entry: record.Entry) -> int | None:
-        """Return after how many writes this step may have been recorded, None where there is no doubt."""
+    def doubted(self, entry: record.Entry) -> Known | None:
+        """Return what was known before this step may have been recorded, None where there is no doubt."""
         assert entry.fence is not None
         doubt = self._doubts.get(entry.fence.job)
         return doubt[1] if doubt is not None and doubt[0] == entry else None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tfd.persistence import record
+from tfd_drivers.sql.fence import Known
 
 __all__ = ['Group', 'Item']
 
@@ -19,7 +20,9 @@ class Item:
 
     :ivar entry: the step, of a job.
     :ivar fence: its fence.
-    :ivar before: how many writes the row of the job has seen.
+    :ivar before: what is known of the row of the job.
+    :ivar what: what the history says of the step.
+    :ivar at: when it was given, in seconds since 1970-01-01 UTC.
     :ivar size: how much it adds to a request, in bytes.
     :ivar recorded: whether it is recorded.
     :ivar doubtful: whether it may be.
@@ -28,7 +31,9 @@ class Item:
 
     entry: record.Entry
     fence: record.Fence
-    before: int
+    before: Known
+    what: str
+    at: float
     size: int
     recorded: bool = False
     doubtful: bool = False

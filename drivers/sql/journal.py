@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from tfd import exceptions
 from tfd.persistence import codec as codecs
-from tfd.persistence import record
+from tfd.persistence import history, record
+from tfd_drivers.sql import history as rows
 from tfd_drivers.sql import steps, tables
 from tfd_drivers.sql.database import Database
-from tfd_drivers.sql.fence import Sequences, guard, sequence
+from tfd_drivers.sql.fence import Known, Sequences, guard, look, lost
 from tfd_drivers.sql.groups import Group
 from tfd_drivers.sql.quick import QuickWriter
 from tfd_drivers.sql.statements import upsert
@@ -54,22 +55,24 @@ class SqlJournal:
             tables.check_lengths(tables.atoms, atom)
         if fence is not None:
             self._sequences.forget(fence)
-        seq = self._database.run(lambda connection: self._create(connection, mine, atoms, fence))
-        if fence is not None:
-            self._sequences.wrote(fence, seq)
+        before = self._database.run(lambda connection: self._create(connection, mine, atoms, fence))
+        if fence is not None and before is not None:
+            self._sequences.wrote(fence, before)
 
     def _create(
         self, connection: sa.Connection, flow: record.FlowRecord, atoms: Sequence[record.AtomRecord],
         fence: record.Fence | None,
-    ) -> int:
-        """Do so; return how many writes the row of the job has seen."""
-        seq = 0
+    ) -> Known | None:
+        """Do so; return what was known of the row of the job before."""
+        before = None
         sizes = self._database.sizes
         sizes.check_row(f'record of flow {flow.name!r}', (flow.meta,))
         for atom in atoms:
             sizes.check_row(f'record of atom {atom.name!r}', (getattr(atom, name) for name in _ATOM_VALUES))
         if fence is not None:
-            seq = sequence(self._database, connection, fence) + 1
+            before = look(self._database, connection, fence)
+            if before is None:
+                raise lost(fence)
             guard(self._database, connection, fence, progress=False)
         if flow.book is not None:
             book = record.BookRecord(flow.book, flow.name, created_at=flow.updated_at, updated_at=flow.updated_at)
@@ -77,7 +80,7 @@ class SqlJournal:
         self._upsert(connection, tables.flows, ('uuid',), ('digest', 'meta', 'updated_at'), [asdict(flow)])
         if atoms:
             self._upsert(connection, tables.atoms, ('flow', 'number'), (), [_row(atom) for atom in atoms])
-        return seq
+        return before
 
     def _upsert(
         self, connection: sa.Connection, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...],
@@ -94,18 +97,19 @@ class SqlJournal:
         if entry.fence is None:
             self._database.run(lambda connection: self._write(connection, entry))
             return
+        what = history.described(entry, self._failure_text)
         before = self._sequences.get(entry.fence)
-        item = None if before is None else self._quick.item(entry, before)
+        item = None if before is None else self._quick.item(entry, before, what, self._wall())
         if item is not None:
             self._group.write(item)
             if item.recorded:
-                self._sequences.wrote(entry.fence, item.before + 1)
+                self._sequences.wrote(entry.fence, item.before)
                 return
             if item.doubtful:
                 self._sequences.doubt(entry.fence, entry, item.before)
             if item.error is not None:
                 raise item.error
-        self._append_alone(entry, entry.fence)
+        self._append_alone(entry, entry.fence, what)
 
     def _write(self, connection: sa.Connection, entry: record.Entry) -> None:
         self._check_sizes(entry)
@@ -115,11 +119,19 @@ class SqlJournal:
         for change in entry.changes:
             self._database.sizes.check_row(f'record of atom {change.number} of flow {entry.flow}', change.values)
 
-    def _append_alone(self, entry: record.Entry, held: record.Fence) -> None:
+    def _failure_text(self, stored: Any) -> str:
+        try:
+            failure = self._codec.decode(stored)
+            return f'{next(iter(failure))}: {failure.exception_str}'
+        except Exception:
+            # What cannot be read again is no reason not to record that it happened.
+            return ''
+
+    def _append_alone(self, entry: record.Entry, held: record.Fence, what: str) -> None:
         """Record a step in a transaction of its own."""
         before = self._sequences.doubted(entry)
         single = steps.Single(
-            self._database, entry, self._wall, self._sequences.get(held) if before is None else before,
+            self._database, entry, what, self._wall, self._sequences.get(held) if before is None else before,
             doubtful=before is not None)
 
         def work(connection: sa.Connection) -> None:
@@ -135,9 +147,13 @@ class SqlJournal:
                 self._sequences.forget(held)
             raise
         if single.before is not None and entry.settlement is None:
-            self._sequences.wrote(held, single.before + 1)
+            self._sequences.wrote(held, single.before)
         else:
             self._sequences.forget(held)
+
+    def history(self, flow: str, after: int = 0, limit: int = 1000) -> Sequence[record.StepRecord]:
+        """Return what the steps of a job's flow did, oldest first."""
+        return self._database.run(lambda connection: rows.load(connection, flow, after, limit), writing=False)
 
     def load(self, flow: str) -> record.Snapshot:
         """Return all that is recorded of the flow, read in one snapshot."""

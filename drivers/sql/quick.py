@@ -19,8 +19,9 @@ import sqlalchemy as sa
 
 from tfd import exceptions
 from tfd.persistence import record
-from tfd_drivers.sql import errors
+from tfd_drivers.sql import errors, history
 from tfd_drivers.sql.database import Database
+from tfd_drivers.sql.fence import Known
 from tfd_drivers.sql.groups import Item
 
 __all__ = ['QuickWriter']
@@ -53,15 +54,18 @@ class QuickWriter:
         self._write_into = {'sqlite': self._sqlite, 'postgresql': self._postgresql, 'mysql': self._mysql}[
             self._dialect.name]
 
-    def item(self, entry: record.Entry, before: int) -> Item | None:
+    def item(self, entry: record.Entry, before: Known, what: str, now: float) -> Item | None:
         """Return the item of a step of a job, None where the step is not for this.
 
-        :param before: how many writes the row of the job has seen.
+        :param before: what is known of the row of the job.
+        :param what: what the history says of it.
         """
         changes = entry.changes
         if not 0 < len(changes) <= _ATOMS or entry.columns or entry.decisions or entry.settlement is not None:
             return None
-        size = 0
+        if history.is_trimmed(before.seq + 1):
+            return None
+        size = _FRAME + 2 * len(what)
         for change in changes:
             if not _COLUMNS.issuperset(change.columns):
                 return None
@@ -70,7 +74,7 @@ class QuickWriter:
         if size > min(_BYTES, self._database.sizes.request // 4) or len(numbers) != len(changes):
             return None
         assert entry.fence is not None
-        return Item(entry, entry.fence, before, size)
+        return Item(entry, entry.fence, before, what, now, size)
 
     def __call__(self, items: Sequence[Item]) -> None:
         """Write them. Those that are not recorded afterwards are to be written alone."""
@@ -108,7 +112,7 @@ class QuickWriter:
     ) -> int:
         """Send the statement of one flow, whose atoms have their parameters by their place in the step."""
         row, changes = _guard_row(item), item.entry.changes
-        row['flow'] = item.entry.flow
+        row |= {'flow': item.entry.flow, 'owner': item.before.owner, 'at': item.at, 'what': item.what}
         for index, change in enumerate(changes):
             row[f'number_{index}'] = change.number
             for name, value in zip(change.columns, change.values, strict=True):
@@ -126,6 +130,8 @@ class QuickWriter:
             statement = functools.partial(_sqlite_atom, columns)
             if self._send(cursor, ('quick atoms', columns), statement, rows) != len(rows):
                 raise _IncompleteError
+        if met:
+            self._send(cursor, 'history', history.insert, [_history_row(item) for item in met])
         return met
 
     # -- PostgreSQL: one statement, whatever the number of flows ------------------------------------
@@ -134,6 +140,7 @@ class QuickWriter:
         if len(items) == 1:
             return self._postgresql_one(cursor, items[0])
         row: _Row = _arrays('w', map(_guard_row, items), _GUARD)
+        row |= _arrays('h', map(_history_row, items), _HISTORY)
         grouped = sorted(_by_columns(items).items())
         for index, (columns, rows) in enumerate(grouped):
             row |= _arrays(f'u{index}', rows, ('job', 'flow', 'number', *columns))
@@ -157,11 +164,18 @@ class QuickWriter:
 
     def _mysql(self, cursor: Any, items: Sequence[Item]) -> list[Item]:
         if len(items) == 1:
-            return [items[0]] if self._send_one(cursor, items[0], _mysql_step) else []
+            met = [items[0]] if self._send_one(cursor, items[0], _mysql_step) else []
+        else:
+            met = self._mysql_atoms(cursor, items)
+        if met:
+            self._send(cursor, 'history', history.insert, [_history_row(item) for item in met])
+        return met
+
+    def _mysql_atoms(self, cursor: Any, items: Sequence[Item]) -> list[Item]:
         keys = {f'id_{index}': item.fence.job for index, item in enumerate(items)}
         self._send(cursor, ('quick locks', len(items)), functools.partial(_mysql_locks, len(items)), (keys,))
         found = {job: (epoch, seq) for job, epoch, seq in cursor.fetchall()}
-        met = [item for item in items if found.get(item.fence.job) == (item.fence.epoch, item.before)]
+        met = [item for item in items if found.get(item.fence.job) == (item.fence.epoch, item.before.seq)]
         if met:
             self._mysql_rows(cursor, 'jobs', _GUARD, [_guard_row(item) for item in met])
         for columns, rows in _by_columns(met).items():
@@ -178,12 +192,17 @@ class QuickWriter:
 
 
 _GUARD = ('job', 'epoch', 'seq', 'idle')
+_HISTORY = ('flow', 'seq', 'job', 'epoch', 'owner', 'at', 'what')
 
 
 def _guard_row(item: Item) -> _Row:
     # What is no progress shall not show in seq - claimed_seq, which is what a claim has recorded.
-    return {'job': item.fence.job, 'epoch': item.fence.epoch, 'seq': item.before,
+    return {'job': item.fence.job, 'epoch': item.fence.epoch, 'seq': item.before.seq,
             'idle': 0 if item.entry.progresses else 1}
+
+
+def _history_row(item: Item) -> _Row:
+    return history.row(item.entry, item.before.seq + 1, item.before.owner, item.at, item.what)
 
 
 def _by_columns(items: Iterable[Item]) -> dict[_Columns, list[_Row]]:
@@ -207,7 +226,7 @@ def _arrays(prefix: str, rows: Iterable[_Row], columns: _Columns) -> _Row:
 # -- the statements --------------------------------------------------------------------------------
 
 _WRITTEN = 'seq = jobs.seq + 1, claimed_seq = jobs.claimed_seq'
-_INTEGERS = frozenset(('epoch', 'seq', 'idle', 'number'))
+_TYPES = {**dict.fromkeys(('epoch', 'seq', 'idle', 'number'), 'bigint'), 'at': 'double precision'}
 
 
 def _sqlite_guard(_dialect: sa.Dialect) -> sa.ClauseElement:
@@ -221,7 +240,7 @@ def _sqlite_atom(columns: _Columns, _dialect: sa.Dialect) -> sa.ClauseElement:
 
 def _unnest(prefix: str, columns: _Columns) -> str:
     arrays = ', '.join(
-        f'CAST(:{prefix}_{name} AS {"bigint" if name in _INTEGERS else "text"}[])' for name in columns)
+        f'CAST(:{prefix}_{name} AS {_TYPES.get(name, "text")}[])' for name in columns)
     return f'unnest({arrays}) AS {prefix} ({", ".join(columns)})'
 
 
@@ -244,6 +263,9 @@ def _postgresql_steps(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.Claus
             f'r{index} AS (UPDATE atoms SET {assignments} FROM {_unnest(name, ("job", "flow", "number", *columns))}'
             f' JOIN g ON g.id = {name}.job WHERE atoms.flow = {name}.flow AND atoms.number = {name}.number'
             ' RETURNING 1)')
+    parts.append(
+        f'h AS (INSERT INTO history ({", ".join(_HISTORY)}) SELECT {", ".join(f"h.{name}" for name in _HISTORY)}'
+        f' FROM {_unnest("h", _HISTORY)} JOIN g ON g.id = h.job)')
     atoms = ' + '.join(f'(SELECT count(*) FROM r{index})' for index in range(len(key)))
     return sa.text(f'WITH {", ".join(parts)} SELECT g.id, {atoms} FROM g')
 
@@ -256,6 +278,9 @@ def _postgresql_step(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.Clause
         parts.append(
             f'r{index} AS (UPDATE atoms SET {assignments} FROM g WHERE flow = :flow AND number = :number_{index}'
             ' RETURNING 1)')
+    parts.append(
+        f'h AS (INSERT INTO history ({", ".join(_HISTORY)}) SELECT :flow, :seq + 1, :job, :epoch, :owner,'
+        ' :at, :what FROM g)')
     atoms = ' + '.join(f'(SELECT count(*) FROM r{index})' for index in range(len(key)))
     return sa.text(f'WITH {", ".join(parts)} SELECT {atoms} FROM g')
 

@@ -20,7 +20,7 @@ __all__ = ['SqlRetention', 'expired']
 _ROWS = 5000
 
 #: Tables whose rows belong to a flow.
-_OF_FLOW = (tables.decisions, tables.atoms)
+_OF_FLOW = (tables.history, tables.decisions, tables.atoms)
 
 _Job = Sequence[Any]
 

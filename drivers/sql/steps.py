@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from tfd import exceptions
 from tfd.persistence import record
-from tfd_drivers.sql import fence, tables
+from tfd_drivers.sql import fence, history, tables
 from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.statements import upsert
 
@@ -25,17 +25,20 @@ class Single:
     A transaction whose connection broke at its commit may have been committed. The row of the job tells: it has seen
     one write more. Nobody else writes it while it has this epoch.
 
-    :param before: how many writes the row had seen before the first try, None where that is not known.
+    :param what: what the history says of it.
+    :param before: what was known of the row before the first try, None where nothing was.
     :param doubtful: whether a try may have been committed already.
     :ivar before: the same, known once the step was tried.
     """
 
     def __init__(
-        self, database: Database, entry: record.Entry, now: Callable[[], float], before: int | None, doubtful: bool,
+        self, database: Database, entry: record.Entry, what: str, now: Callable[[], float],
+        before: fence.Known | None, doubtful: bool,
     ) -> None:
         assert entry.fence is not None
         self._database = database
         self._entry = entry
+        self._what = what
         self._fence = entry.fence
         self._now = now
         self.before = before
@@ -44,28 +47,40 @@ class Single:
     def __call__(self, connection: sa.Connection) -> None:
         """Record the step, unless it is recorded."""
         entry, database = self._entry, self._database
-        if entry.settlement is not None:
-            if not fence.settle(database, connection, self._fence, entry.settlement, entry.progresses, self._now()):
-                # It was recorded before, with all that is in this entry.
-                return
-        elif not self._guard(connection):
+        if not (self._guard(connection) if entry.settlement is None else self._settle(connection, entry.settlement)):
             return
         write(database, connection, entry, self._now)
+        assert self.before is not None
+        history.add(database, connection, history.row(
+            entry, self.before.seq + 1, self.before.owner, self._now(), self._what))
+
+    def _settle(self, connection: sa.Connection, settlement: record.Settlement) -> bool:
+        # Whose it is will not be in the row any more.
+        self.before = fence.look(self._database, connection, self._fence) or self.before
+        # False where it was recorded before, with all that is in this entry.
+        return fence.settle(
+            self._database, connection, self._fence, settlement, self._entry.progresses, self._now())
 
     def _guard(self, connection: sa.Connection) -> bool:
         doubtful, self.doubtful = self.doubtful, True
         progress = self._entry.progresses
         if self.before is None or doubtful:
-            found = fence.sequence(self._database, connection, self._fence)
-            if doubtful and self.before is not None and found == self.before + 1:
+            found = self._look(connection)
+            if doubtful and self.before is not None and found.seq == self.before.seq + 1:
                 return False
             self.before = found
-        elif fence.guard_at(self._database, connection, self._fence, progress, self.before):
+        elif fence.guard_at(self._database, connection, self._fence, progress, self.before.seq):
             return True
         else:
-            self.before = fence.sequence(self._database, connection, self._fence)
+            self.before = self._look(connection)
         fence.guard(self._database, connection, self._fence, progress)
         return True
+
+    def _look(self, connection: sa.Connection) -> fence.Known:
+        found = fence.look(self._database, connection, self._fence)
+        if found is None:
+            raise fence.lost(self._fence)
+        return found
 
 
 def write(database: Database, connection: sa.Connection, entry: record.Entry, now: Callable[[], float]) -> None:

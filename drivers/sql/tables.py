@@ -19,7 +19,8 @@ from tfd.persistence import record
 from tfd_drivers.sql.columns import Name, text
 
 __all__ = [
-    'atoms', 'board', 'check_lengths', 'decisions', 'flows', 'jobs', 'locks', 'logbooks', 'members', 'metadata',
+    'atoms', 'board', 'check_lengths', 'decisions', 'flows', 'history', 'jobs', 'locks', 'logbooks', 'members',
+    'metadata',
 ]
 
 #: Characters of a UUID, or of whatever takes its place.
@@ -65,6 +66,9 @@ atoms = _table(
     'atoms', record.AtomRecord, ('flow', 'number'),
     {'flow': _ID, 'uuid': _ID, 'kind': 16, 'version': 64, 'state': 32, 'intention': 32},
     sa.Index('uq_atoms_flow_name', 'flow', 'name', unique=True), sa.Index('ix_atoms_uuid', 'uuid'))
+
+history = _table('history', record.StepRecord, ('flow', 'seq', 'job'), {'flow': _ID, 'job': _ID, 'what': None})
+history.dialect_options['sqlite']['with_rowid'] = False
 
 decisions = _table('decisions', record.DecisionRecord, ('flow', 'subject'), {'flow': _ID, 'subject': 300, 'answer': 64})
 

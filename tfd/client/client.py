@@ -21,6 +21,8 @@ from tfd import exceptions, states
 from tfd.client import doorbell
 from tfd.conf import deployment, load
 from tfd.jobs import factories, posting, record
+from tfd.persistence import history
+from tfd.persistence.record import StepRecord
 
 __all__ = ['Client', 'Posting']
 
@@ -175,6 +177,14 @@ class Client:
         """
         return self._own_parts().release(_job_id(job_id))
 
+    def history(self, job_id: str) -> Sequence[history.Event]:
+        """Return what happened in the flow of a job, oldest first, as far back as it is kept.
+
+        :raises NotFound: no such job.
+        :raises StorageUnavailable: the database cannot be reached.
+        """
+        return self._own_parts().history(_job_id(job_id))
+
     @contextlib.contextmanager
     def coordinator(self) -> Iterator[Any]:
         """Give a ``with`` block a :class:`~tfd.jobs.ports.Coordinator` to look at; it is no member.
@@ -245,6 +255,16 @@ class _Parts:
         job = store.get(job_id)
         self._ring(job.shard)
         return job
+
+    def history(self, job_id: str) -> Sequence[history.Event]:
+        flow = self._backend.jobs().get(job_id).flow_uuid
+        journal = self._backend.journal()
+        steps: list[StepRecord] = []
+        while page := journal.history(flow, steps[-1].seq if steps else 0):
+            steps += page
+        if not steps:
+            return ()
+        return history.events(steps, {atom.number: atom.name for atom in journal.load(flow).atoms})
 
     def close(self) -> None:
         if self.pid == os.getpid():

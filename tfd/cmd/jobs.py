@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tfd job post|list|show|wait|release``."""
+"""``tfd job post|list|show|wait|release|history``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tfd import exceptions, states
 from tfd.client import Client
 from tfd.cmd import exits, shell
 from tfd.jobs import record
+from tfd.persistence import history
 
 __all__ = ['COMMANDS']
 
@@ -21,6 +22,7 @@ _COLUMNS = ('id', 'name', 'flow', 'state', 'outcome', 'owner', 'priority', 'crea
 _FIELDS = ('id', 'name', 'flow', 'version', 'token', 'state', 'outcome', 'reason', 'owner',
            'priority', 'not_before', 'attempts', 'claims', 'epoch', 'seq', 'shard', 'book_uuid',
            'flow_uuid', 'created_at', 'updated_at')
+_EVENT = ('at', 'subject', 'state', 'attempt', 'seconds', 'epoch', 'owner', 'text')
 _TIMES = frozenset(('not_before', 'created_at', 'updated_at'))
 _STATES = (states.UNCLAIMED, states.CLAIMED, states.COMPLETE, states.PARKED)
 
@@ -145,10 +147,38 @@ class ListJobs(shell.Lister):
         return columns, [[_field(job, name) for name in columns] for job in jobs]
 
 
+class JobHistory(shell.Lister):
+    """List what happened in the flow of a job, oldest first: who did what and when, as recorded with it."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument('job', help='The id of the job.')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Any]:
+        """List the events."""
+        with Client(self.app.conf()) as client:
+            events = client.history(parsed_args.job)
+        return _EVENT, [[_event_field(event, name) for name in _EVENT] for event in events]
+
+
+def _event_field(event: history.Event, name: str) -> Any:
+    value = getattr(event, name)
+    if name == 'at':
+        return _time(value)
+    if name == 'seconds':
+        return '' if value is None else round(value, 3)
+    return '' if name == 'attempt' and not value else value
+
+
 def _field(job: record.Job, name: str) -> Any:
     value = getattr(job, name)
-    if name not in _TIMES:
-        return value
+    return _time(value) if name in _TIMES else value
+
+
+def _time(value: float) -> Any:
+    """Return a time for people."""
     if not value:
         return ''
     try:
@@ -223,4 +253,5 @@ COMMANDS = {
     'job show': ShowJob,
     'job wait': WaitJob,
     'job release': ReleaseJob,
+    'job history': JobHistory,
 }

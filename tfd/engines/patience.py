@@ -53,7 +53,7 @@ class Patience:
             self._write_later(write, err)
 
     def _write_later(self, write: Callable[[], None], first: exceptions.StorageUnavailable) -> None:
-        """Go on trying to write, after a first try that failed. What makes tries costs more than a try that succeeds."""
+        """Go on trying to write, after a first try that failed. What makes tries costs more than one that succeeds."""
         failed = [first]
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(exceptions.StorageUnavailable), stop=self._gives_up,

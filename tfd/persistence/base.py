@@ -72,6 +72,14 @@ class Journal(Protocol):
         :raises NotFound: no such flow.
         """
 
+    def history(self, flow: str, after: int = 0, limit: int = 1000) -> Sequence[record.StepRecord]:
+        """Return what the steps of a job's flow did, oldest first; nothing where the backend keeps no history.
+
+        Each step is recorded in the transaction of what it did, once. A backend may forget the oldest.
+
+        :param after: only steps whose ``seq`` is greater: the next page.
+        """
+
 
 class Ownership(Protocol):
     """What an engine that runs a job is told about its claim. Given by whoever claimed the job."""

@@ -199,6 +199,10 @@ class MemoryJournal:
                 raise exceptions.NotFound(f'no flow {flow!r} is recorded')
             return record.Snapshot(stored.record, stored.all_atoms(), list(stored.decisions.values()))
 
+    def history(self, flow: str, after: int = 0, limit: int = 1000) -> Sequence[record.StepRecord]:
+        """Return nothing: what is kept in memory is gone before anybody asks what had happened."""
+        return ()
+
 
 class _MemoryStorage:
     """The memory's side of :class:`tfd.persistence.logbooks.LogbookConnection`."""

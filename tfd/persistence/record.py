@@ -16,7 +16,7 @@ from tfd import states
 
 __all__ = [
     'VALUES', 'AtomRecord', 'BookRecord', 'Change', 'DecisionRecord', 'Entry', 'Fence', 'FlowRecord', 'Settlement',
-    'Snapshot',
+    'Snapshot', 'StepRecord',
 ]
 
 #: Fields, of any record, whose content went through a codec.
@@ -88,6 +88,27 @@ class DecisionRecord:
     subject: str
     attempt: int
     answer: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What the history keeps of one step of a job's flow; never changed once it is written.
+
+    :ivar seq: how many writes the row of the job had seen with it: grows with each step, with gaps.
+    :ivar job: the job; a flow has one, for all that tfd does by itself.
+    :ivar epoch: the claim under which it was recorded.
+    :ivar owner: the incarnation that owned the job.
+    :ivar at: when, in seconds since 1970-01-01 UTC, by that owner's clock.
+    :ivar what: see :mod:`tfd.persistence.history`.
+    """
+
+    flow: str
+    seq: int
+    job: str
+    epoch: int
+    owner: str
+    at: float
+    what: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

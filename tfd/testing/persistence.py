@@ -469,6 +469,25 @@ class JournalContract(BackendCase):
         self.assertRaises(exceptions.OwnershipLost, self.journal.append, entry)
         self.assertRaises(exceptions.OwnershipLost, self.journal.append, self.last_step(job, states.UNCLAIMED))
 
+    # -- the history -----------------------------------------------------------------------------
+
+    def test_a_history_has_each_step_once_and_in_order(self) -> None:
+        job = self.claimed()
+        for number in range(3):
+            self.journal.append(self.step(
+                Change(number % 2, ('state',), ('SUCCESS',)), fence=Fence(job.id, job.epoch)))
+        last = self.last_step(job)
+        for _ in range(2):
+            self.journal.append(last)
+        steps = self.journal.history(self.flow)
+        if not steps:
+            # It keeps none.
+            return
+        self.assertEqual([job.seq + number for number in range(1, 5)], [step.seq for step in steps])
+        self.assertEqual({(self.flow, job.id, job.epoch, job.owner)},
+                         {(step.flow, step.job, step.epoch, step.owner) for step in steps})
+        self.assertEqual(steps[2:3], self.journal.history(self.flow, after=steps[1].seq, limit=1))
+
     def test_a_graceful_hand_over_does_not_count(self) -> None:
         job = self.claimed()
         entry = Entry(self.flow, fence=Fence(job.id, job.epoch), columns=('state',), values=('SUSPENDED',),

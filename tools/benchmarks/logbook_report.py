@@ -10,7 +10,9 @@ __all__ = ['as_text']
 
 _HEAD = ('database', 'library', 'measured', 'median', 'lowest', 'highest')
 _BARS = ('database', 'tfd', 'beside', 'found', 'bar', '')
-_UNITS = {'serial': 'tasks/s, one flow', 'many': 'tasks/s, 32 flows', 'load': 's to load', 'statements': 'statements to load'}
+_UNITS = {
+    'serial': 'tasks/s, one flow', 'many': 'tasks/s, 32 flows', 'load': 's to load',
+    'statements': 'statements to load'}
 _NAMES = {'core': 'SQLAlchemy Core alone'}
 
 

@@ -42,6 +42,7 @@ def set_up_sqlite(connection: Any, _record: Any) -> None:
 def core(url: str) -> dict[str, Measure]:
     """Return how SQLAlchemy Core is measured: what a step writes, without a guard, one at a time."""
     import sqlalchemy as sa
+
     from tfd.persistence.record import AtomRecord, FlowRecord
     from tfd_drivers.sql import tables
     from tfd_drivers.sql.backend import SqlBackend
@@ -77,54 +78,63 @@ def migrated(url: str) -> None:
 
 
 def tfd(url: str) -> dict[str, Measure]:
-    """Return how tfd is measured: flows that a claimed job owns, so that every write is guarded."""
-    from tfd import engines, states, task
-    from tfd.jobs import record
-    from tfd.patterns import linear_flow
-    from tfd.persistence import models
-    from tfd.persistence.record import AtomRecord, Change, Entry, Fence, FlowRecord, Settlement
-    from tfd.testing.sql import StatementCounter
-    from tfd_drivers.sql.backend import SqlBackend
+    """Return how tfd is measured."""
     migrated(url)
-    backend = SqlBackend(url)
+    flows = _OwnedFlows(url)
+    return {'serial': flows.serial, 'many': flows.many, 'load': flows.load}
 
-    class Nothing(task.Task):
-        def execute(self) -> None:
-            pass
 
-    class Claim:
-        """A claim that nobody takes away."""
+class _Claim:
+    """A claim on a new job, that nobody takes away."""
 
-        def __init__(self) -> None:
-            name = str(uuid.uuid4())
-            (job,) = backend.jobs().post([record.NewJob(name, name, 'bench', 'bench')])
-            candidate = record.Candidate(
-                job.id, job.epoch, job.state, job.owner, job.flow, job.version, job.attempts)
-            self.job = backend.jobs().claim(candidate, 'host/1/session', name).job
-            self.fence = Fence(self.job.id, self.job.epoch)
+    def __init__(self, backend: Any) -> None:
+        from tfd.jobs import record
+        from tfd.persistence.record import Fence
+        name = str(uuid.uuid4())
+        (job,) = backend.jobs().post([record.NewJob(name, name, 'bench', 'bench')])
+        candidate = record.Candidate(job.id, job.epoch, job.state, job.owner, job.flow, job.version, job.attempts)
+        self.job = backend.jobs().claim(candidate, 'host/1/session', name).job
+        self.fence = Fence(self.job.id, self.job.epoch)
 
-        def check(self) -> None:
-            pass
+    def check(self) -> None:
+        """Believe in it."""
 
-        def settlement(self, flow_state: str, _failures: Any) -> Settlement:
-            return Settlement(self.job.claim_id, states.COMPLETE, flow_state)
+    def settlement(self, flow_state: str, _failures: Any) -> Any:
+        """Complete the job."""
+        from tfd.persistence.record import Settlement
+        return Settlement(self.job.claim_id, 'COMPLETE', flow_state)
 
-    def engine(count: int) -> Any:
-        claim = Claim()
-        flow = linear_flow.Flow('bench').add(*[Nothing(f'task-{number}') for number in range(count)])
+
+class _OwnedFlows:
+    """Flows that a claimed job owns, so that every write is guarded."""
+
+    def __init__(self, url: str) -> None:
+        from tfd import task
+        from tfd_drivers.sql.backend import SqlBackend
+        self._backend = SqlBackend(url)
+        self._task = type('Nothing', (task.Task,), {'execute': lambda self: None})
+
+    def _engine(self, count: int, claim: _Claim) -> Any:
+        from tfd import engines
+        from tfd.patterns import linear_flow
+        from tfd.persistence import models
+        flow = linear_flow.Flow('bench').add(*[self._task(f'task-{number}') for number in range(count)])
         book = models.LogBook('bench', uuid=claim.job.book_uuid)
         detail = models.FlowDetail('bench', uuid=claim.job.flow_uuid)
         book.add(detail)
-        return engines.load(flow, flow_detail=detail, book=book, backend=backend, ownership=claim)
+        return engines.load(flow, flow_detail=detail, book=book, backend=self._backend, ownership=claim)
 
-    def serial(count: int) -> dict[str, float]:
-        made = engine(count)
+    def serial(self, count: int) -> dict[str, float]:
+        """Run one flow."""
+        engine = self._engine(count, _Claim(self._backend))
         began = time.perf_counter()
-        made.run()
+        engine.run()
         return {'rate': count / (time.perf_counter() - began)}
 
-    def many(count: int) -> dict[str, float]:
-        threads = [threading.Thread(target=engine(count).run) for _ in range(FLOWS)]
+    def many(self, count: int) -> dict[str, float]:
+        """Run many flows at once."""
+        engines = [self._engine(count, _Claim(self._backend)) for _ in range(FLOWS)]
+        threads = [threading.Thread(target=engine.run) for engine in engines]
         began = time.perf_counter()
         for thread in threads:
             thread.start()
@@ -132,26 +142,22 @@ def tfd(url: str) -> dict[str, Measure]:
             thread.join()
         return {'rate': FLOWS * count / (time.perf_counter() - began)}
 
-    def load(count: int) -> dict[str, float]:
-        claim = Claim()
-        flow = linear_flow.Flow('bench').add(*[Nothing(f'task-{number}') for number in range(count)])
-        journal, uuid_ = backend.journal(), claim.job.flow_uuid
-        journal.create(FlowRecord(uuid_, claim.job.book_uuid, 'bench'), [
-            AtomRecord(uuid_, number, str(uuid.uuid4()), f'task-{number}', 'task') for number in range(count)],
-            claim.fence)
-        journal.append(Entry(uuid_, claim.fence, changes=[
+    def load(self, count: int) -> dict[str, float]:
+        """Load a flow that is half done."""
+        from tfd.persistence.record import AtomRecord, Change, Entry, FlowRecord
+        from tfd.testing.sql import StatementCounter
+        claim, journal = _Claim(self._backend), self._backend.journal()
+        flow = claim.job.flow_uuid
+        atoms = [AtomRecord(flow, number, str(uuid.uuid4()), f'task-{number}', 'task') for number in range(count)]
+        journal.create(FlowRecord(flow, claim.job.book_uuid, 'bench'), atoms, claim.fence)
+        journal.append(Entry(flow, claim.fence, changes=[
             Change(number, ('state', 'result'), ('SUCCESS', '"a result"')) for number in range(count // 2)]))
-        book = models.LogBook('bench', uuid=claim.job.book_uuid)
-        detail = models.FlowDetail('bench', uuid=uuid_)
-        book.add(detail)
-        with StatementCounter(backend.database.engine) as counter:
+        engine = self._engine(count, claim)
+        with StatementCounter(self._backend.database.engine) as counter:
             began = time.perf_counter()
-            made = engines.load(flow, flow_detail=detail, book=book, backend=backend, ownership=claim)
-            made.prepare()
+            engine.prepare()
             seconds = time.perf_counter() - began
         return {'seconds': seconds, 'statements': float(len(counter.statements))}
-
-    return {'serial': serial, 'many': many, 'load': load}
 
 
 def taskflow(url: str) -> dict[str, Measure]:

@@ -191,7 +191,7 @@ class _ServerGroupTest(_GroupTest):
             for owned, _ in self.owned[2:]:
                 while self.states(owned)[0] is None:
                     pass
-            self.assertIs(None, self.states(job)[0])
+            self.assertIsNone(self.states(job)[0])
             threads.append(thread)
 
         threads: list[threading.Thread] = []

@@ -10,6 +10,7 @@ from typing import Any
 import testtools
 
 from tfd.persistence.record import Entry, Fence
+from tfd_drivers.sql.fence import Known
 from tfd_drivers.sql.groups import Group, Item
 
 _SECONDS = 30
@@ -17,7 +18,7 @@ _SECONDS = 30
 
 def item(name: str = 'a', size: int = 1) -> Item:
     fence = Fence(name, 1)
-    return Item(Entry('flow', fence), fence, 0, size)
+    return Item(Entry('flow', fence), fence, Known(0, 'owner'), '[]', 0.0, size)
 
 
 class GroupTest(testtools.TestCase):
