@@ -89,15 +89,14 @@ class Task(atom.Atom):
     @property
     def notifier(self) -> notifier.Notifier:
         """Tells of this task's own events, :data:`EVENT_UPDATE_PROGRESS` unless ``TASK_EVENTS`` says more."""
-        # Few tasks need one: made where it is asked for.
+        return self._notifier
+
+    @property
+    def _notifier(self) -> TaskNotifier:
+        # By this name tasks written for TaskFlow reach for it. Few need one: made where it is asked for.
         if self._made_notifier is None:
             self._made_notifier = TaskNotifier(self.TASK_EVENTS, self)
         return self._made_notifier
-
-    @property
-    def _notifier(self) -> notifier.Notifier:
-        # By this name tasks written for TaskFlow reach for it.
-        return self.notifier
 
     def copy(self, retain_listeners: bool = True) -> Task:
         """Return a shallow copy, with a notifier of its own that has the same listeners, or none."""
