@@ -74,11 +74,13 @@ class BackendCase(_Base):
     """A backend, with a job store whose jobs guard it; see :mod:`tfd.testing.logbooks` for another contract of it.
 
     :cvar shared: several backends can be made of one place, which outlives each of them.
+    :cvar fences: a job can own a flow, whose entries have a fence; without it every fence is lost.
     :cvar encodes: values go through a codec that copies them and refuses some.
     """
 
     shared = True
     encodes = True
+    fences = True
 
     def make_backend(self) -> base.Backend:
         """Return a backend whose schema is in place; called again in the same test, another one of the same place."""
@@ -115,7 +117,9 @@ class BackendCase(_Base):
 
     @property
     def jobs(self) -> ports.JobStore:
-        """The job store."""
+        """The job store; a test that asks for it is skipped where there are no fences."""
+        if not self.fences:
+            raise unittest.SkipTest('this backend knows no jobs')
         if not hasattr(self, '_jobs'):
             self._jobs = self.make_jobs(self.backend)
         return self._jobs
