@@ -147,19 +147,16 @@ def main() -> int:
     parser.add_argument('--check', action='store_true', help='exit status 1 if one costs more than 1.5 times as much')
     parser.add_argument('--json', action='store_true')
     arguments = parser.parse_args()
-    found = {
-        kind: {size: _run(kind, size, arguments.rounds) for size in (arguments.few, arguments.many)}
-        for kind in arguments.kinds
-    }
-    if arguments.json:
-        print(json.dumps(found))
     worst = 0.0
-    for kind, sizes in found.items():
-        few, many = sizes.values()
+    for kind in arguments.kinds:
+        few, many = (_run(kind, size, arguments.rounds) for size in (arguments.few, arguments.many))
+        if arguments.json:
+            print(json.dumps({'kind': kind, 'few': few, 'many': many}), flush=True)
         for name in few:
             worst = max(worst, many[name] / few[name])
             if not arguments.json:
-                print(f'{kind:11} {name:14} {few[name]:9.2f} ms {many[name]:9.2f} ms {many[name] / few[name]:6.2f} ×')
+                print(f'{kind:11} {name:14} {few[name]:9.2f} ms {many[name]:9.2f} ms {many[name] / few[name]:6.2f} ×',
+                      flush=True)
     return int(arguments.check and worst > _LIMIT)
 
 
