@@ -437,8 +437,8 @@ class LockHeld(TaskFlowException):
 # -- plugins and configuration ---------------------------------------------------------------------
 
 
-class UnknownPlugin(TaskFlowException):
-    """No driver of that name is installed.
+class UnknownPlugin(NotFound):
+    """No driver of that name is installed (NotFound, as TaskFlow has it).
 
     :ivar group: the entry-point group.
     :ivar name: the name asked for.

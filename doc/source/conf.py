@@ -14,7 +14,7 @@ project = 'tfd'
 author = 'the tfd authors'
 copyright = 'the tfd authors'
 
-extensions = ['sphinx.ext.autodoc', 'reno.sphinxext', 'transitions']
+extensions = ['sphinx.ext.autodoc', 'reno.sphinxext', 'tables', 'transitions']
 exclude_patterns: list[str] = []
 html_theme = 'alabaster'
 html_theme_options = {'description': 'Revertable, resumable workflows for OpenStack', 'page_width': '1100px'}

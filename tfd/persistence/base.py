@@ -135,7 +135,10 @@ class Connection(Protocol):
         """Remove every logbook, flow and atom that no job owns."""
 
     def save_logbook(self, book: models.LogBook) -> models.LogBook:
-        """Store the book, its flow details and their atom details, inserting and updating; return it as merged."""
+        """Store the book, its flow details and their atom details, inserting and updating; return it as merged.
+
+        :raises NotImplementedError: an atom is stored as another kind of atom; nothing is stored.
+        """
 
     def get_logbook(self, book_uuid: str, lazy: bool = False) -> models.LogBook:
         """Return a book, without its flow details where ``lazy``.

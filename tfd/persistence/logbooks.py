@@ -145,13 +145,16 @@ class LogbookConnection:
     def _numbered(self, flow: models.FlowDetail, known: Sequence[record.AtomRecord]) -> list[record.AtomRecord]:
         """Return records of the flow's atoms: those that are known keep their numbers, the others get the next ones."""
         numbers = {atom.uuid: atom.number for atom in known}
+        kinds = {atom.uuid: atom.kind for atom in known}
         following = max(numbers.values(), default=-1) + 1
         result = []
         for atom in flow:
             number = numbers.get(atom.uuid)
             if number is None:
                 number, following = following, following + 1
-            result.append(details.atom_record(atom, flow.uuid, number, self._codec))
+            mine = details.atom_record(atom, flow.uuid, number, self._codec)
+            _check_kind(mine, kinds.get(atom.uuid, mine.kind))
+            result.append(mine)
         return result
 
     def get_logbook(self, book_uuid: str, lazy: bool = False) -> models.LogBook:
@@ -211,6 +214,7 @@ class LogbookConnection:
     def _update_atom(self, rows: Rows, atom: models.AtomDetail) -> models.AtomDetail:
         known = _one('atom details', atom.uuid, rows.atoms(uuid=atom.uuid))
         mine = replace(details.atom_record(atom, known.flow, known.number, self._codec), name=known.name)
+        _check_kind(mine, known.kind)
         claim = rows.claim(known.flow)
         if claim and mine != known:
             (flow,) = rows.flows(uuid=known.flow)
@@ -227,6 +231,16 @@ class LogbookConnection:
 
     def _flow(self, rows: Rows, stored: record.FlowRecord, lazy: bool) -> models.FlowDetail:
         return details.flow_detail(stored, () if lazy else rows.atoms(flow=stored.uuid), self._codec)
+
+
+def _check_kind(atom: record.AtomRecord, known: str) -> None:
+    """Check that an atom is stored as what it was before.
+
+    :raises NotImplementedError: it was stored as another kind (as TaskFlow's SQL backend).
+    """
+    if atom.kind != known:
+        raise exceptions.NotImplementedError(
+            f'atom {atom.name!r} ({atom.uuid}) is stored as a {known}, it cannot become a {atom.kind}')
 
 
 def _are_in(atoms: Sequence[record.AtomRecord], stored: Sequence[record.AtomRecord]) -> bool:

@@ -144,6 +144,17 @@ class ConnectionContract(BackendCase):
         self.retry.reset(states.PENDING)
         self.same_atom(self.retry, self.connection.update_atom_details(self.retry))
 
+    def test_an_atom_stays_what_it_is(self) -> None:
+        other = models.FlowDetail('a-flow', self.flow.uuid)
+        other.add(models.RetryDetail('a-task', self.task.uuid))
+        book = models.LogBook('a-book', self.book.uuid)
+        book.add(other)
+        self.assertRaises(exceptions.NotImplementedError, self.connection.save_logbook, book)
+        self.assertRaises(
+            exceptions.NotImplementedError, self.connection.update_atom_details,
+            models.RetryDetail('a-task', self.task.uuid))
+        self.same_atom(self.task, self.read().get_atom_details(self.task.uuid))
+
     def test_what_does_not_exist(self) -> None:
         nothing = str(uuid.uuid4())
         connection = self.connection
