@@ -11,6 +11,7 @@ _ALIASES = {
     'tfd.engines.action_engine.engine:ActionEngine': 'tfd.engines.engine:ActionEngine',
     'tfd.engines.action_engine.engine:SerialActionEngine': 'tfd.engines.serial:SerialEngine',
     'tfd.engines.action_engine.engine:ParallelActionEngine': 'tfd.engines.parallel:ParallelEngine',
+    'tfd.persistence.backends.impl_dir:DirBackend': 'tfd_drivers.directory.backend:DirectoryBackend',
     'tfd.persistence.backends.impl_memory:MemoryBackend': 'tfd.persistence.memory:MemoryBackend',
     'tfd.persistence.path_based:PathBasedConnection': 'tfd.persistence.logbooks:LogbookConnection',
     'tfd.persistence.backends.impl_sqlalchemy:SQLAlchemyBackend': 'tfd_drivers.sql.backend:SqlBackend',

@@ -95,7 +95,7 @@ class ProgressTest(testtools.TestCase):
     def test_a_notifier_is_made_where_it_is_asked_for(self):
         made = Progressing('t', 0.25)
         engines.run(linear_flow.Flow('f').add(made))
-        self.assertNotIn('_notifier', vars(made))
+        self.assertIsNone(made._made_notifier)
         self.assertIs(made.notifier, made._notifier)
 
     def test_listeners_are_told(self):
