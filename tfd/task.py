@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from tfd import atom
-from tfd.types import notifier, signature
+from tfd.types import logger, notifier, signature
 
 __all__ = [
     'EVENT_SINK', 'EVENT_UPDATE_PROGRESS', 'PROGRESS_SINK', 'REVERT_FLOW_FAILURES', 'REVERT_RESULT', 'FunctorTask',
     'MapFunctorTask', 'ReduceFunctorTask', 'Task',
 ]
+
+LOG = logger.LazyLogger(__name__)
 
 #: Arguments that the engine gives to ``revert``: what ``execute`` returned (a Failure where it raised, None where it
 #: never reported its end), and ``{atom name: Failure}`` of the failures that led to the reverting.
@@ -113,9 +115,7 @@ class Task(atom.Atom):
         :param progress: 0.0 to 1.0; what lies outside is taken as the nearer end, and logged.
         """
         if progress > 1.0 or progress < 0.0:
-            import logging
-            logging.getLogger(__name__).warning(
-                'progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
+            LOG.warning('progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
             progress = min(max(progress, 0.0), 1.0)
         details = {'progress': progress}
         if self._made_notifier is None:

@@ -8,16 +8,14 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from tfd.types import logger
+
 __all__ = ['Listener', 'Notifier', 'RestrictedNotifier', 'register_deregister']
+
+LOG = logger.LazyLogger(__name__)
 
 Callback = Callable[..., Any]
 DetailsFilter = Callable[[dict[str, Any]], bool]
-
-
-def _warn(message: str, *args: Any, **kwargs: Any) -> None:
-    # Half of what importing a task takes would be this, for those who have no use for it yet.
-    import logging
-    logging.getLogger(__name__).warning(message, *args, **kwargs)
 
 
 class Listener:
@@ -116,7 +114,7 @@ class Notifier:
             try:
                 listener(event_type, details)
             except Exception:
-                _warn(
+                LOG.warning(
                     'Failure calling listener %s to notify about event %s', listener, event_type, exc_info=True)
 
     def register(
