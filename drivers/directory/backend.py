@@ -146,6 +146,10 @@ class DirectoryJournal:
             self._files.cut(name, stored.size)
         return name, stored
 
+    def history(self, flow: str, after: int = 0, limit: int = 1000) -> Sequence[record.StepRecord]:
+        """Return nothing: a directory knows no jobs, whose steps a history keeps."""
+        return ()
+
     def load(self, flow: str) -> record.Snapshot:
         """Return all that is recorded of the flow."""
         with self._files.alone():

@@ -51,5 +51,5 @@ _ABOUT_JOBS = sorted((
     'test_a_flow_whose_job_is_claimed_is_its_owners',
     'test_a_book_is_not_saved_with_changes_of_such_a_flow', 'test_the_metadata_of_its_book_is_free',
     'test_saving_it_as_it_is_does_nothing', 'test_a_flow_that_its_owner_has_not_recorded_yet_is_the_owners_too',
-    'test_it_can_be_changed_when_the_job_is_given_back',
+    'test_a_history_has_each_step_once_and_in_order', 'test_it_can_be_changed_when_the_job_is_given_back',
 ))
