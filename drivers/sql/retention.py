@@ -16,13 +16,19 @@ from tfd_drivers.sql.database import Database
 
 __all__ = ['SqlRetention', 'expired']
 
-#: Rows of atoms that one transaction removes: a fraction of a second, and far below what a cluster replicates at once.
+#: Rows of history and atoms that one transaction removes: a fraction of a second, and far below what a cluster
+#: replicates at once.
 _ROWS = 5000
 
 #: Tables whose rows belong to a flow.
 _OF_FLOW = (tables.history, tables.decisions, tables.atoms)
 
+#: Those of them that have many, with the column that numbers them.
+_NUMBERED = ((tables.history, tables.history.c.seq), (tables.atoms, tables.atoms.c.number))
+
 _Job = Sequence[Any]
+#: By table and flow: how many rows there are, and the highest number of one.
+_Sizes = dict[str, dict[str, tuple[int, int]]]
 
 
 def expired(expiry: Expiry, limit: int) -> sa.Select[Any]:
@@ -55,7 +61,7 @@ class SqlRetention:
 
     def purge(self, expiry: Expiry, limit: int) -> int:
         """Remove jobs that have expired, the oldest first."""
-        def find(connection: sa.Connection) -> tuple[Sequence[_Job], dict[str, int]]:
+        def find(connection: sa.Connection) -> tuple[Sequence[_Job], _Sizes]:
             jobs = connection.execute(expired(expiry, limit)).all()
             return jobs, _sizes(connection, [job[1] for job in jobs])
 
@@ -66,12 +72,12 @@ class SqlRetention:
             self._database.run(lambda connection: _remove_jobs(connection, batch))
         return len(batch)
 
-    def _shrink(self, flow: str, sizes: dict[str, int]) -> None:
-        """Remove atoms of a flow that has more than one transaction removes."""
-        atoms = tables.atoms
-        for last in range(_ROWS, sizes.get(flow, 0), _ROWS):
-            part = sa.delete(atoms).where(atoms.c.flow == flow, atoms.c.number < last)
-            self._database.run(functools.partial(_execute, part))
+    def _shrink(self, flow: str, sizes: _Sizes) -> None:
+        """Remove history and atoms of a flow that has more of them than one transaction removes."""
+        for table, number in _NUMBERED:
+            for last in range(_ROWS, sizes[table.name].get(flow, (0, 0))[1] + 1, _ROWS):
+                part = sa.delete(table).where(table.c.flow == flow, number < last)
+                self._database.run(functools.partial(_execute, part))
 
     def remove(self, job_id: str) -> None:
         """Remove this job, unless it is CLAIMED."""
@@ -115,18 +121,22 @@ def _execute(statement: sa.Delete, connection: sa.Connection) -> None:
     connection.execute(statement)
 
 
-def _sizes(connection: sa.Connection, flows: Collection[str]) -> dict[str, int]:
-    """Return how many atoms each flow has that has any."""
-    atoms = tables.atoms
-    query = sa.select(atoms.c.flow, sa.func.count()).where(atoms.c.flow.in_(flows)).group_by(atoms.c.flow)
-    return {flow: size for flow, size in connection.execute(query)} if flows else {}
+def _sizes(connection: sa.Connection, flows: Collection[str]) -> _Sizes:
+    """Return how many steps and atoms each flow has that has any, and the highest number of one."""
+    sizes: _Sizes = {}
+    for table, number in _NUMBERED:
+        query = sa.select(table.c.flow, sa.func.count(), sa.func.max(number)).where(
+            table.c.flow.in_(flows)).group_by(table.c.flow)
+        found = connection.execute(query).all() if flows else ()
+        sizes[table.name] = {flow: (count, highest) for flow, count, highest in found}
+    return sizes
 
 
-def _as_many_as_fit(jobs: Sequence[_Job], sizes: dict[str, int]) -> Sequence[_Job]:
-    """Return the first job, and those after it whose atoms fit into the same transaction."""
+def _as_many_as_fit(jobs: Sequence[_Job], sizes: _Sizes) -> Sequence[_Job]:
+    """Return the first job, and those after it whose steps and atoms fit into the same transaction."""
     rows = 0
     for count, job in enumerate(jobs):
-        rows += sizes.get(job[1], 0)
+        rows += sum(each.get(job[1], (0, 0))[0] for each in sizes.values())
         if rows > _ROWS:
             return jobs[:max(1, count)]
     return jobs

@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import fixtures
 import sqlalchemy as sa
@@ -89,6 +89,8 @@ def _doubling(dialect: str, salt: str, count: int, age: int) -> list[str]:
         f' JOIN ({chosen}) c ON c.flow_uuid = a.flow',
         f'INSERT INTO decisions SELECT {new("d.flow")}, d.subject, d.attempt, d.answer FROM (SELECT * FROM decisions) d'
         f' JOIN ({chosen}) c ON c.flow_uuid = d.flow',
+        f'INSERT INTO history SELECT {new("h.flow")}, h.seq, {new("h.job")}, h.epoch, h.owner, h.at - {age}, h.what'
+        f' FROM (SELECT * FROM history) h JOIN ({chosen}) c ON c.flow_uuid = h.flow',
         f'INSERT INTO flows SELECT {new("f.uuid")}, {new("f.book")}, f.name, f.state, f.meta, f.digest,'
         f' f.created_at - {age}, f.updated_at - {age} FROM {flows} ON c.flow_uuid = f.uuid',
         f'INSERT INTO jobs SELECT {new("id")}, {new("token")}, name, flow, version, store, state, outcome, priority,'
@@ -98,8 +100,8 @@ def _doubling(dialect: str, salt: str, count: int, age: int) -> list[str]:
     ]
 
 
-def _measure(backend: SqlBackend, now: float, size: int, rounds: int) -> dict[str, float]:
-    """Return the median of each in milliseconds."""
+def _acts(backend: SqlBackend, now: float, size: int, rounds: int) -> dict[str, Callable[[], object]]:
+    """Return what is measured, by name."""
     jobs, kept = backend.jobs(), backend.retention()
     jobs.post([record.NewJob(str(uuid.uuid4()), str(uuid.uuid4()), 'n', 'f') for _ in range(2 * rounds)])
 
@@ -108,33 +110,39 @@ def _measure(backend: SqlBackend, now: float, size: int, rounds: int) -> dict[st
         jobs.claim(candidate, 'me/0/0', str(uuid.uuid4()))
 
     expiry = Expiry(states.SUCCESS, now - size + 100 * (rounds + 5))
-    acts: dict[str, Callable[[], object]] = {
+    return {
         'claim': claim,
         'page': lambda: jobs.list(record.JobQuery(limit=100)),
         'page by state': lambda: jobs.list(record.JobQuery(limit=100, states=(states.COMPLETE,))),
         'purge batch': lambda: kept.purge(expiry, 100),
     }
-    return {name: _median(act, rounds) for name, act in acts.items()}
 
 
-def _median(act: Callable[[], object], rounds: int) -> float:
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        act()
-        times.append((time.perf_counter() - began) * 1000)
-    return statistics.median(times)
+def _timed(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return (time.perf_counter() - began) * 1000
 
 
-def _run(kind: str, size: int, rounds: int) -> dict[str, float]:
+def _run(kind: str, sizes: Sequence[int], rounds: int) -> list[dict[str, float]]:
+    """Return the medians in milliseconds at each size; the sizes take turns, so that a busy machine is so for all."""
     now = time.time()
-    with fixtures.TempDir() as folder, _place(kind, folder) as url:
-        with contextlib.closing(SqlBackend({'connection': url, 'statement_timeout': 600})) as backend:
+    with contextlib.ExitStack() as stack:
+        acts = []
+        for size in sizes:
+            url = stack.enter_context(_place(kind, stack.enter_context(fixtures.TempDir())))
+            backend = stack.enter_context(contextlib.closing(SqlBackend({'connection': url, 'statement_timeout': 600})))
             backend.schema().sync()
             print(f'{kind}: making {size:,} jobs', file=sys.stderr, flush=True)
             _grow(backend, size, now)
             analyze(backend.database)
-            return _measure(backend, now, size, rounds)
+            acts.append(_acts(backend, now, size, rounds))
+        times: list[dict[str, list[float]]] = [{name: [] for name in each} for each in acts]
+        for _ in range(rounds):
+            for name in acts[0]:
+                for each, found in zip(acts, times, strict=True):
+                    found[name].append(_timed(each[name]))
+        return [{name: statistics.median(found[name]) for name in found} for found in times]
 
 
 def main() -> int:
@@ -149,7 +157,7 @@ def main() -> int:
     arguments = parser.parse_args()
     worst = 0.0
     for kind in arguments.kinds:
-        few, many = (_run(kind, size, arguments.rounds) for size in (arguments.few, arguments.many))
+        few, many = _run(kind, (arguments.few, arguments.many), arguments.rounds)
         if arguments.json:
             print(json.dumps({'kind': kind, 'few': few, 'many': many}), flush=True)
         for name in few:

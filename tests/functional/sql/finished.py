@@ -33,7 +33,8 @@ def fill(
         rows = [_rows(outcomes[n % len(outcomes)], now - n * spacing) for n in numbers]
 
         def insert(connection: sa.Connection, rows: list[dict[str, Any]] = rows) -> None:
-            for table in (tables.jobs, tables.logbooks, tables.flows, tables.atoms, tables.decisions):
+            for table in (
+                    tables.jobs, tables.logbooks, tables.flows, tables.atoms, tables.decisions, tables.history):
                 connection.execute(sa.insert(table), [row for each in rows for row in each[table.name]])
 
         database.run(insert)
@@ -54,6 +55,9 @@ def _rows(outcome: str, ended: float) -> dict[str, list[dict[str, Any]]]:
             'uuid': flow, 'book': book, 'name': 'a-flow', 'state': outcome, 'meta': None, 'digest': '', **times}],
         'atoms': list(_atoms(flow)),
         'decisions': [{'flow': flow, 'subject': 'gate:b', 'attempt': 1, 'answer': 'yes'}],
+        'history': [{
+            'flow': flow, 'seq': seq, 'job': job, 'epoch': 1, 'owner': 'host/0/1', 'at': ended, 'what': '[]',
+        } for seq in range(2, 5)],
     }
 
 

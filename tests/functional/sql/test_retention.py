@@ -21,7 +21,7 @@ from tfd.testing.sql import StatementCounter
 from tfd_drivers.sql import retention, tables
 
 _NOW = 1_700_000_000.0
-_FULL = (tables.jobs, tables.logbooks, tables.flows, tables.atoms, tables.decisions)
+_FULL = (tables.jobs, tables.logbooks, tables.flows, tables.atoms, tables.decisions, tables.history)
 
 
 class _RetentionTest(SqlTestCase):
@@ -78,17 +78,23 @@ class _RetentionTest(SqlTestCase):
     def test_a_large_flow_goes_in_small_transactions(self) -> None:
         self.patch(retention, '_ROWS', 10)
         job, fence = self.owned_flow(atoms=35)
+        for number in range(25):
+            self.backend.journal().append(self.step(job, fence, number))
         self.backend.journal().append(Entry(
             job.flow_uuid, fence, settlement=Settlement(job.claim_id, states.COMPLETE, states.SUCCESS)))
         fill(self.backend.database, 12, 1e10)
-        met: list[int] = []
-        sa.event.listen(
-            self.backend.database.engine, 'after_cursor_execute',
-            lambda _connection, cursor, text, *_: met.append(cursor.rowcount) if 'FROM atoms' in text
-            and text.startswith('DELETE') else None)
+        met: dict[str, list[int]] = {'atoms': [], 'history': []}
+
+        def count(_connection: object, cursor: Any, text: str, *_: object) -> None:
+            table = text.split()[2].strip('`') if text.startswith('DELETE') else ''
+            if table in met:
+                met[table].append(cursor.rowcount)
+
+        sa.event.listen(self.backend.database.engine, 'after_cursor_execute', count)
         self.purge(Expiry(states.SUCCESS, 1e11))
-        self.assertEqual(35 + 24, sum(met))
-        self.assertLessEqual(max(met), 10)
+        self.assertEqual(35 + 24, sum(met['atoms']))
+        self.assertGreater(sum(met['history']), 20)
+        self.assertLessEqual(max(met['atoms'] + met['history']), 10)
         self.assertEqual(0, self.rows()['jobs'])
 
     # -- by name -----------------------------------------------------------------------------------
@@ -166,7 +172,7 @@ class _RetentionTest(SqlTestCase):
             with StatementCounter(self.backend.database.engine) as counter:
                 self.kept.purge(Expiry(states.SUCCESS, _NOW + 1), batch)
             costs.append((counter.commits, counter.reads, len(counter.statements)))
-        self.assertEqual([(1, 1, 7)] * 2, costs)
+        self.assertEqual([(1, 1, 9)] * 2, costs)
 
     EXPLAIN = 'EXPLAIN'
     SCANS: str
@@ -176,7 +182,7 @@ class _RetentionTest(SqlTestCase):
         fill(database, 6000, _NOW, [states.SUCCESS, states.REVERTED])
         analyze(database)
         plans = self._plans(lambda: self.kept.purge(Expiry(states.REVERTED, _NOW - 5000), 10))
-        self.assertEqual(7, len(plans))
+        self.assertEqual(9, len(plans))
         for text, plan in plans.items():
             self.assertIsNone(re.search(self.SCANS, plan), f'{text}\n{plan}')
         self.assertIn('ix_jobs_finished', next(iter(plans.values())))
