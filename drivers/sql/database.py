@@ -126,19 +126,25 @@ class Database:
         """Give a cursor of the client library, in a transaction that writes; the block commits it.
 
         It spares what SQLAlchemy does around every statement, which takes longer than a short statement itself. It is
-        one try: who is not content with that goes on with :meth:`run`.
+        one try: who is not content with that goes on with :meth:`run`. On PostgreSQL it is for a single statement,
+        which is a transaction by itself: it is committed when it has been executed, without a round trip more.
 
         :raises sqlalchemy.exc.SQLAlchemyError: as a connection of SQLAlchemy would.
         :raises StorageUnavailable: the other writers of an SQLite database kept it.
         """
         self._check_process()
         with self._queue(writing=True):
-            connection = self.engine.raw_connection()
+            connection: Any = self.engine.raw_connection()
+            single = self.engine.dialect.name == 'postgresql'
             try:
+                if single:
+                    connection.dbapi_connection.autocommit = True
                 yield from self._bare(connection)
             except self._client_error as err:
                 raise self._wrapped(err, connection) from err
             finally:
+                if single and connection.is_valid:
+                    self._end_single(connection)
                 connection.close()
 
     def _bare(self, connection: Any) -> Iterator[Any]:
@@ -157,12 +163,19 @@ class Database:
                 connection.invalidate()
             raise
 
+    def _end_single(self, connection: Any) -> None:
+        try:
+            connection.dbapi_connection.autocommit = False
+        except self._client_error:
+            connection.invalidate()
+
     def _wrapped(self, err: Any, connection: Any) -> BaseException:
         """Return the client's error as SQLAlchemy would raise it; what broke one connection has broken others too."""
         dialect = self.engine.dialect
         broken = not connection.is_valid or dialect.is_disconnect(err, connection.dbapi_connection, None)
         if broken:
-            connection.invalidate()
+            if connection.is_valid:
+                connection.invalidate()
             self.engine.dispose()
         wrapped: BaseException = sa.exc.DBAPIError.instance(
             None, None, err, type(err), hide_parameters=True, connection_invalidated=broken, dialect=dialect)

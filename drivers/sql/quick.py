@@ -81,8 +81,9 @@ class QuickWriter:
         try:
             with self._database.bare() as cursor:
                 met = self._write_into(cursor, items)
-                for item in met:
-                    item.doubtful = True
+                _doubt(met)
+            for item in items:
+                item.doubtful = False
             for item in met:
                 item.recorded = True
         except _IncompleteError:
@@ -139,26 +140,21 @@ class QuickWriter:
     def _postgresql(self, cursor: Any, items: Sequence[Item]) -> list[Item]:
         if len(items) == 1:
             return self._postgresql_one(cursor, items[0])
-        row: _Row = _arrays('w', map(_guard_row, items), _GUARD)
+        row: _Row = _arrays('w', map(_guard_row, items), (*_GUARD, 'atoms'))
         row |= _arrays('h', map(_history_row, items), _HISTORY)
         grouped = sorted(_by_columns(items).items())
         for index, (columns, rows) in enumerate(grouped):
             row |= _arrays(f'u{index}', rows, ('job', 'flow', 'number', *columns))
         key = tuple([columns for columns, _ in grouped])
+        _doubt(items)
         self._send(cursor, ('quick', key), functools.partial(_postgresql_steps, key), (row,))
-        found: dict[str, int] = dict(cursor.fetchall())
-        met = [item for item in items if item.fence.job in found]
-        if met and next(iter(found.values())) != sum([len(item.entry.changes) for item in met]):
-            raise _IncompleteError
-        return met
+        found = {job for job, _ in cursor.fetchall()}
+        return [item for item in items if item.fence.job in found]
 
     def _postgresql_one(self, cursor: Any, item: Item) -> list[Item]:
         # Not by arrays: the client takes longer to make them than the server to execute this.
-        self._send_one(cursor, item, _postgresql_step)
-        found = cursor.fetchall()
-        if found and found[0][0] != len(item.entry.changes):
-            raise _IncompleteError
-        return [item] if found else []
+        _doubt([item])
+        return [item] if self._send_one(cursor, item, _postgresql_step) else []
 
     # -- MariaDB and MySQL: one statement for one flow, four for many -------------------------------
 
@@ -191,6 +187,12 @@ class QuickWriter:
             raise _IncompleteError
 
 
+def _doubt(items: Sequence[Item]) -> None:
+    """Take down that, from now on, these may be recorded."""
+    for item in items:
+        item.doubtful = True
+
+
 _GUARD = ('job', 'epoch', 'seq', 'idle')
 _HISTORY = ('flow', 'seq', 'job', 'epoch', 'owner', 'at', 'what')
 
@@ -198,7 +200,7 @@ _HISTORY = ('flow', 'seq', 'job', 'epoch', 'owner', 'at', 'what')
 def _guard_row(item: Item) -> _Row:
     # What is no progress shall not show in seq - claimed_seq, which is what a claim has recorded.
     return {'job': item.fence.job, 'epoch': item.fence.epoch, 'seq': item.before.seq,
-            'idle': 0 if item.entry.progresses else 1}
+            'idle': 0 if item.entry.progresses else 1, 'atoms': len(item.entry.changes)}
 
 
 def _history_row(item: Item) -> _Row:
@@ -226,7 +228,7 @@ def _arrays(prefix: str, rows: Iterable[_Row], columns: _Columns) -> _Row:
 # -- the statements --------------------------------------------------------------------------------
 
 _WRITTEN = 'seq = jobs.seq + 1, claimed_seq = jobs.claimed_seq'
-_TYPES = {**dict.fromkeys(('epoch', 'seq', 'idle', 'number'), 'bigint'), 'at': 'double precision'}
+_TYPES = {**dict.fromkeys(('epoch', 'seq', 'idle', 'atoms', 'number'), 'bigint'), 'at': 'double precision'}
 
 
 def _sqlite_guard(_dialect: sa.Dialect) -> sa.ClauseElement:
@@ -247,14 +249,16 @@ def _unnest(prefix: str, columns: _Columns) -> str:
 def _postgresql_steps(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.ClauseElement:
     """Return the statement for any number of flows: the guards, and the atoms of the flows whose guard is met.
 
-    It returns the jobs that are met, each with the number of atoms that were met in all.
+    It returns the jobs that are met. Where one of their atoms is not, it fails as a whole, by dividing by zero: it is
+    committed when it ends, and nobody can take it back.
     """
     parts = [
         # Whoever changed a row since this statement began is seen: what is locked is looked at again.
-        f'l AS (SELECT jobs.id, w.epoch, w.idle FROM jobs JOIN {_unnest("w", _GUARD)} ON jobs.id = w.job'
+        f'l AS (SELECT jobs.id, w.epoch, w.idle, w.atoms FROM jobs JOIN {_unnest("w", (*_GUARD, "atoms"))}'
+        ' ON jobs.id = w.job'
         ' WHERE jobs.epoch = w.epoch AND jobs.seq = w.seq ORDER BY jobs.id FOR UPDATE OF jobs SKIP LOCKED)',
         f'g AS (UPDATE jobs SET {_WRITTEN} + l.idle FROM l WHERE jobs.id = l.id AND jobs.epoch = l.epoch'
-        ' RETURNING jobs.id)',
+        ' RETURNING jobs.id, l.atoms)',
     ]
     for index, columns in enumerate(key):
         name = f'u{index}'
@@ -267,11 +271,13 @@ def _postgresql_steps(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.Claus
         f'h AS (INSERT INTO history ({", ".join(_HISTORY)}) SELECT {", ".join(f"h.{name}" for name in _HISTORY)}'
         f' FROM {_unnest("h", _HISTORY)} JOIN g ON g.id = h.job)')
     atoms = ' + '.join(f'(SELECT count(*) FROM r{index})' for index in range(len(key)))
-    return sa.text(f'WITH {", ".join(parts)} SELECT g.id, {atoms} FROM g')
+    return sa.text(
+        f'WITH {", ".join(parts)}'
+        f' SELECT g.id, 1 / CAST({atoms} = (SELECT sum(g.atoms) FROM g) AS integer) FROM g')
 
 
 def _postgresql_step(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.ClauseElement:
-    """Return the statement for one flow, which returns the number of its atoms that were met, nothing if it was not."""
+    """Return the statement for one flow: it returns a row if it was met, and fails as that for many does."""
     parts = [f'g AS (UPDATE jobs SET {_WRITTEN} + :idle WHERE id = :job AND epoch = :epoch AND seq = :seq RETURNING 1)']
     for index, columns in enumerate(key):
         assignments = ', '.join(f'{name} = :{name}_{index}' for name in columns)
@@ -282,7 +288,7 @@ def _postgresql_step(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.Clause
         f'h AS (INSERT INTO history ({", ".join(_HISTORY)}) SELECT :flow, :seq + 1, :job, :epoch, :owner,'
         ' :at, :what FROM g)')
     atoms = ' + '.join(f'(SELECT count(*) FROM r{index})' for index in range(len(key)))
-    return sa.text(f'WITH {", ".join(parts)} SELECT {atoms} FROM g')
+    return sa.text(f'WITH {", ".join(parts)} SELECT 1 / CAST({atoms} = :atoms AS integer) FROM g')
 
 
 def _mysql_step(key: Sequence[_Columns], _dialect: sa.Dialect) -> sa.ClauseElement:

@@ -54,6 +54,8 @@ class _Trail:
         dialect: Any = real.database.engine.dialect
         self._commit = dialect.do_commit
         dialect.do_commit = self._do_commit
+        self._execute = dialect.do_execute
+        dialect.do_execute = self._do_execute
 
     @contextlib.contextmanager
     def around(self, job: str | None, name: str) -> Iterator[None]:
@@ -69,12 +71,21 @@ class _Trail:
         self._reach(job, f'{name}:after')
 
     def _do_commit(self, connection: Any) -> None:
+        self._come_to_commit()
+        self._commit(connection)
+
+    def _do_execute(self, cursor: Any, statement: str, *args: Any, **kwargs: Any) -> None:
+        # A single statement of PostgreSQL's is committed with its end: nothing comes between.
+        if statement.startswith('WITH g AS (UPDATE jobs') or statement.startswith('WITH l AS'):
+            self._come_to_commit()
+        self._execute(cursor, statement, *args, **kwargs)
+
+    def _come_to_commit(self) -> None:
         transaction = getattr(self._here, 'transaction', None)
         if transaction is not None:
             # What the point asks of the database has a transaction of its own.
             self._here.transaction = None
             self._reach(*transaction)
-        self._commit(connection)
 
     def _reach(self, job: str, name: str) -> None:
         if job not in self._options:

@@ -8,7 +8,8 @@ Points are named by what is going on, with N from 1:
 ``create:…``
     The first record of the flow, likewise.
 ``append:N:before`` ``append:N:commit`` ``append:N:after``
-    The N-th step that an owner records: before it; between its guard and its COMMIT; recorded.
+    The N-th step that an owner records: before it; between its guard and its COMMIT, or where these are one statement
+    (on PostgreSQL, but for the first and the last step) before that; recorded.
 ``settle:…``
     A job that is given back outside of a step.
 ``execute:N:before`` ``execute:N:effect`` ``execute:N:return``

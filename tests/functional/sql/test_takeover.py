@@ -17,7 +17,7 @@ from tfd.persistence.record import Change, Entry, Fence
 
 # Stops itself between the guard and the commit of a step, and says how the step ended once it is continued.
 _OWNER = '''
-import os, signal, sys
+import dataclasses, os, signal, sys
 from tests.functional.sql.cases import *
 from tfd import exceptions
 from tfd.persistence.record import Change, Entry, Fence
@@ -26,7 +26,8 @@ from tfd_drivers.sql.backend import SqlBackend
 url, flow, job, epoch, session, point = sys.argv[1:]
 backend = SqlBackend({'connection': url, 'session_timeout': session})
 fence = Fence(job, int(epoch))
-step = Entry(flow, fence, changes=[Change(0, ('state',), ('ZOMBIE',))])
+# With the state of the flow it has a transaction on every database, in which it can stop.
+step = Entry(flow, fence, [Change(0, ('state',), ('ZOMBIE',))], columns=('state',), values=('RUNNING',))
 dialect = backend.database.engine.dialect
 commit, stopped = dialect.do_commit, []
 
@@ -40,7 +41,7 @@ def do_commit(connection):
     commit(connection)
 
 claim_again = claim(backend, job, 'zombie')
-step = Entry(flow, Fence(job, claim_again.epoch), changes=step.changes)
+step = dataclasses.replace(step, fence=Fence(job, claim_again.epoch))
 if point == 'inside':
     dialect.do_commit = do_commit
 else:
