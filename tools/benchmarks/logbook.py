@@ -31,6 +31,7 @@ __all__ = ['BARS', 'Bar', 'Report', 'main']
 _ROUNDS, _QUICK = 5, 2
 _SERIAL, _SLOW, _MANY, _LOAD = 200, 20, 50, 10_000
 _KINDS = ('sqlite', 'mariadb', 'postgresql')
+_DATA = pathlib.Path('build', 'bench', 'data').absolute()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,9 +93,7 @@ class Report:
 def _databases(kind: str) -> Iterator[Any]:
     """Give a function that makes an empty database for a library and returns its URL; all are on one server."""
     if kind == 'sqlite':
-        folder = pathlib.Path('build', 'bench', 'data').absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as place:
+        with tempfile.TemporaryDirectory(dir=_DATA) as place:
             yield lambda library: f'sqlite:///{place}/{library}.sqlite'
         return
     server: Any = (MariaDB if kind == 'mariadb' else PostgreSQL)(fsync=True)
@@ -136,7 +135,7 @@ def measure(report: Report, kind: str, pythons: Mapping[str, str], rounds: int) 
 def _sync() -> float:
     """Return the median of the seconds that it takes to write a page to the disk and sync it."""
     took = []
-    with tempfile.NamedTemporaryFile(dir='build/bench') as file:
+    with tempfile.NamedTemporaryFile(dir=_DATA) as file:
         for _ in range(50):
             began = time.perf_counter()
             os.pwrite(file.fileno(), bytes(4096), 0)
@@ -163,6 +162,7 @@ def main() -> int:
     parser.add_argument('--only', action='append', choices=_KINDS)
     args = parser.parse_args()
     pythons = {'core': args.tfd, 'tfd': args.tfd, 'taskflow': args.taskflow, 'dbos': args.dbos}
+    _DATA.mkdir(parents=True, exist_ok=True)
     report = Report()
     for kind in args.only or _KINDS:
         measure(report, kind, pythons, _QUICK if args.quick else _ROUNDS)
