@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfd import deciders, exceptions, flow
@@ -145,10 +144,10 @@ class Flow(flow.Flow):
         return providers
 
     def _still_requiring(self, symbol: str, provider: flow.Node, added: set[flow.Node]) -> list[flow.Node]:
-        """Return the older items that require a symbol which no other item before ``provider`` provides."""
-        before = list(itertools.takewhile(lambda other: other is not provider, self._providers[symbol]))
+        """Return the older items that require a symbol which nothing that runs before them provides."""
+        others = [other for other in self._providers[symbol] if other is not provider]
         return [older for older in self._requirers.get(symbol, ())
-                if older is not provider and older not in added and all(other is older for other in before)]
+                if older is not provider and older not in added and not self._any_before(older, others)]
 
     def _connect(
         self, source: flow.Node, target: flow.Node, reason: str | None = None,
@@ -213,12 +212,12 @@ class Flow(flow.Flow):
         required, provided = self._retry_symbols()
         for node in self._selected():
             for symbol in node.requires:
-                if symbol not in provided and not self._provided_before(node, symbol):
+                if symbol not in provided and not self._any_before(node, self._providers.get(symbol, ())):
                     required.add(symbol)
         return required
 
-    def _provided_before(self, node: flow.Node, symbol: str) -> bool:
-        providers = self._providers.get(symbol)
+    def _any_before(self, node: flow.Node, providers: Sequence[flow.Node]) -> bool:
+        """Tell whether one of these runs before a node."""
         if not providers:
             return False
         before = self._predecessors[node]

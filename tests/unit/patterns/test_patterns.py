@@ -109,6 +109,24 @@ class GraphTest(testtools.TestCase):
         flow.add(item('p', '', 'x'), item('q', '', 'x'))
         self.assertEqual({('p', 'k')}, links(flow))
 
+    def test_an_older_item_without_a_link_gets_the_next_provider(self):
+        flow = graph_flow.Flow('g').add(item('p', '', 'x')).add(item('k', 'x'), resolve_requires=False)
+        flow.add(item('other', '', 'y'))
+        self.assertEqual(set(), links(flow))
+        flow.add(item('q', '', 'x')).add(item('r', '', 'x'))
+        self.assertEqual({('q', 'k')}, links(flow))
+
+    def test_an_older_item_behind_a_provider_is_not_linked(self):
+        p, m, k = item('p', '', 'x'), item('m'), item('k', 'x')
+        flow = graph_flow.Flow('g').add(p, m, k, resolve_requires=False).link(p, m).link(m, k)
+        flow.add(item('q', '', 'x'))
+        self.assertEqual({('p', 'm'), ('m', 'k')}, links(flow))
+
+    def test_a_new_item_provides_two_symbols_along_two_ways(self):
+        flow = graph_flow.Flow('g').add(item('m', 'y', 'z'), item('k', 'xz'))
+        flow.add(item('p', '', 'yx'))
+        self.assertEqual({('m', 'k'), ('p', 'm'), ('p', 'k')}, links(flow))
+
     def test_an_item_provides_nothing_to_itself(self):
         flow = graph_flow.Flow('g').add(item('a', 'x', 'x'), item('b', 'x'))
         self.assertEqual({('a', 'b')}, links(flow))
