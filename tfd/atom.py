@@ -20,6 +20,8 @@ Names = str | Iterable[str] | None
 Rebind = Mapping[str, str] | Sequence[str] | None
 
 
+#: What is called of an atom beside execute and revert.
+_CALLED_TOO = ('pre_execute', 'post_execute', 'pre_revert', 'post_revert', 'on_failure')
 _NO_SYMBOLS: sets.OrderedSet[str] = sets.OrderedSet()
 
 
@@ -65,6 +67,17 @@ def as_names(names: Names) -> tuple[str, ...]:
     if names is None:
         return ()
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def awaited(atom: Atom) -> list[str]:
+    """Return the names of an atom's methods that are coroutine functions."""
+    found = [name for name, sig in zip(('execute', 'revert'), atom._signatures(), strict=True) if sig.awaited]
+    cls = type(atom)
+    for name in _CALLED_TOO:
+        function = getattr(cls, name, None)
+        if function is not getattr(Atom, name, None) and signature.is_awaited(function):
+            found.append(name)
+    return found
 
 
 def _explicit(who: object, rebind: Rebind, required: tuple[str, ...]) -> dict[str, str]:

@@ -17,6 +17,7 @@ __all__ = [
     'CompilationFailure',
     'ConductorFailure',
     'CoordinatorUnavailable',
+    'CoroutineRefused',
     'DependencyFailure',
     'DisallowedAccess',
     'Duplicate',
@@ -170,6 +171,21 @@ class MissingDependencies(DependencyFailure):
 
 class CompilationFailure(TaskFlowException):
     """A flow cannot be compiled into a plan."""
+
+
+class CoroutineRefused(CompilationFailure):
+    """An atom has methods that are coroutine functions: no engine awaits what a call of them returns.
+
+    :ivar atom: the name of the atom.
+    :ivar methods: the names of the methods.
+    """
+
+    def __init__(self, atom: object, methods: Iterable[str]) -> None:
+        names = list(methods)
+        super().__init__(
+            f'{" and ".join(names)} of atom {atom!r} cannot be awaited: a plain function is expected, not an async one')
+        self.atom = atom
+        self.methods = names
 
 
 class IncompatibleVersion(TaskFlowException):

@@ -188,6 +188,9 @@ class MapFunctorTask(Task):
     def _signatures_of_class(self) -> bool:
         return False
 
+    def _signatures(self) -> tuple[signature.Signature, signature.Signature]:
+        return _with_functor(self._functor, *super()._signatures())
+
     def execute(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Call the function on each value, in the order of ``requires``."""
         return [self._functor(kwargs[name]) for name in self._requires]
@@ -219,9 +222,19 @@ class ReduceFunctorTask(Task):
     def _signatures_of_class(self) -> bool:
         return False
 
+    def _signatures(self) -> tuple[signature.Signature, signature.Signature]:
+        return _with_functor(self._functor, *super()._signatures())
+
     def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Fold the values, in the order of ``requires``."""
         return functools.reduce(self._functor, (kwargs[name] for name in self._requires))
+
+
+def _with_functor(
+    functor: Callable[..., Any], execute: signature.Signature, revert: signature.Signature
+) -> tuple[signature.Signature, signature.Signature]:
+    """Return the signatures of a task whose execute does nothing but call a function."""
+    return (execute._replace(awaited=True), revert) if signature.is_awaited(functor) else (execute, revert)
 
 
 def _takes_anything(*args: Any, **kwargs: Any) -> None:

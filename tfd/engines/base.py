@@ -70,7 +70,8 @@ class Engine(abc.ABC):
     def compile(self) -> None:
         """Make the plan; once, further calls do nothing.
 
-        :raises Duplicate, CompilationFailure: the flow cannot be run.
+        :raises Duplicate, CompilationFailure: the flow cannot be run; CoroutineRefused, a CompilationFailure, where
+            an atom has an ``async def`` to be called.
         """
 
     @abc.abstractmethod

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfd import deciders, exceptions, flow
-from tfd.types import order
+from tfd.types import order, signature
 
 __all__ = ['Flow', 'TargetedFlow']
 
@@ -69,8 +69,8 @@ class Flow(flow.Flow):
         :param decider: called as ``decider(history={name: result of each source of v with a decider})`` when ``v``
             could start; where it answers something false, ``v`` is ignored.
         :param decider_depth: how far a "no" reaches, ALL by default; a :class:`~tfd.deciders.Depth` or its name.
-        :raises ValueError: ``u`` or ``v`` is not in the flow, the decider cannot be called, or the depth is none or
-            comes without a decider.
+        :raises ValueError: ``u`` or ``v`` is not in the flow, the decider cannot be called or is a coroutine function,
+            or the depth is none or comes without a decider.
         :raises DependencyFailure: the link would close a cycle.
         """
         for node, end in ((u, 'from'), (v, 'to')):
@@ -87,6 +87,10 @@ class Flow(flow.Flow):
             raise ValueError(
                 f'Decider boolean callback must be callable, {decider!r} is not: of the link from {u.name!r} to'
                 f' {v.name!r} in flow {self.name!r}')
+        if signature.is_awaited(decider):
+            raise ValueError(
+                f'Decider boolean callback must not be a coroutine function, whose answer is never false: of the link'
+                f' from {u.name!r} to {v.name!r} in flow {self.name!r}')
         depth = deciders.Depth.ALL if decider_depth is None else deciders.Depth.translate(decider_depth)
         self._connect(u, v, extra={flow.LINK_DECIDER: decider, flow.LINK_DECIDER_DEPTH: depth})
         return self

@@ -7,6 +7,7 @@ import abc
 from collections.abc import Iterator
 from typing import Any
 
+from tfd import atom as atoms
 from tfd import exceptions, task
 from tfd import flow as flow_model
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
@@ -25,6 +26,7 @@ def compile_flow(flow: Any) -> model.Plan:
 
     :param flow: a flow, or a task, which becomes a flow of its name.
     :raises CompilationFailure: a flow or retry is used in two places, or a flow is of a pattern that is not known.
+    :raises CoroutineRefused: an atom has a method that is a coroutine function.
     :raises Duplicate: atoms have the same name.
     :raises TypeError: what is to be compiled, or an item of it, is neither a flow nor a task.
     """
@@ -86,9 +88,25 @@ class _Build:
         """Tell whether an item of a flow is a task."""
         # By class: to ask an abstract class about an instance takes as long as all else that is done for a task.
         known = self._task_classes.get(type(item))
-        if known is None:
-            known = self._task_classes[type(item)] = isinstance(item, task.Task)
+        return self._look_at(item) if known is None else known
+
+    def _look_at(self, item: Any) -> bool:
+        known = isinstance(item, task.Task)
+        if known:
+            self.refuse_coroutines(item)
+        if not known or item._signatures_of_class():
+            self._task_classes[type(item)] = known
         return known
+
+    @staticmethod
+    def refuse_coroutines(item: atoms.Atom) -> None:
+        """Raise for an atom that is to be awaited.
+
+        :raises CoroutineRefused: it is.
+        """
+        methods = atoms.awaited(item)
+        if methods:
+            raise exceptions.CoroutineRefused(item.name, methods)
 
     def add_node(self, atom: Any, kind: int, scope: int, flow: int, item: int) -> int:
         node = len(self.atoms)
@@ -224,6 +242,7 @@ class _Level(abc.ABC):
         if id(retry) in build.seen:
             raise exceptions.CompilationFailure(f'retry {retry.name!r} is used by more than one flow')
         build.seen.add(id(retry))
+        build.refuse_coroutines(retry)
         node = build.add_atom(retry, model.Kind.RETRY, self.scope, self.flow, model.NOBODY)
         self.scope = len(build.scopes)
         build.scopes.append([node, self._parent_scope, node, node, self.scope])

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ['Signature', 'read']
+__all__ = ['Signature', 'is_awaited', 'read']
+
+#: inspect.CO_COROUTINE and inspect.CO_ASYNC_GENERATOR, without importing that.
+_AWAITED = 0x80 | 0x200
 
 
 class Signature(NamedTuple):
@@ -16,11 +20,13 @@ class Signature(NamedTuple):
     :ivar required: those without a default.
     :ivar optional: those with one.
     :ivar open: whether it takes any further keyword (``**kwargs``).
+    :ivar awaited: whether it is an ``async def``.
     """
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
     open: bool
+    awaited: bool = False
 
 
 # Reading a signature takes longer than running the task: classes that are instantiated by the thousand are read once.
@@ -55,4 +61,12 @@ def _read(function: Callable[..., Any], bound: bool) -> Signature:
             (required if parameter.default is parameter.empty else optional).append(parameter.name)
     if bound:
         required = required[1:]
-    return Signature(tuple(required), tuple(optional), accepts)
+    return Signature(tuple(required), tuple(optional), accepts, is_awaited(function))
+
+
+def is_awaited(function: Any) -> bool:
+    """Tell whether a callable is an ``async def``: all that a call does is to make something that is to be awaited."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(function, '__code__', None) or getattr(getattr(type(function), '__call__', None), '__code__', None)
+    return code is not None and bool(code.co_flags & _AWAITED)

@@ -152,6 +152,11 @@ class GraphTest(testtools.TestCase):
         flow = graph_flow.Flow('g').add(a, b)
         self.assertRaisesRegex(ValueError, 'must be callable', flow.link, a, b, decider=5)
         self.assertRaisesRegex(ValueError, 'depth', flow.link, a, b, decider_depth='ALL')
+
+        async def always(history: Any) -> bool:
+            return False
+
+        self.assertRaisesRegex(ValueError, 'coroutine', flow.link, a, b, decider=always)
         self.assertRaisesRegex(ValueError, 'NEIGHBORS', flow.link, a, b, decider=print, decider_depth='most')
         self.assertEqual(set(), links(flow))
         flow.link(a, b, decider=print, decider_depth='atom')

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from typing import Any
+from unittest import mock
 
 import testtools
 
@@ -12,7 +14,7 @@ from tests.property import runs
 from tests.property.lockstep import compile_spec
 from tests.reference.generator import OWN_PROFILES, random_spec
 from tests.reference.shape import Shape
-from tfd import exceptions, flow, retry, task
+from tfd import atom, exceptions, flow, retry, task
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
 from tfd.plan import NOBODY, Kind, compile_flow
 
@@ -51,6 +53,67 @@ class WhatCanBeCompiledTest(testtools.TestCase):
         second.priority = 5
         plan = compile_flow(unordered_flow.Flow('u').add(first, second))
         self.assertEqual({plan.by_name['b']: 5}, plan.priorities)
+
+
+class CoroutineTest(testtools.TestCase):
+    """Nothing awaits what an atom returns: flows with such atoms are refused before anything runs."""
+
+    def _refused(self, item: Any) -> list[str]:
+        error = self.assertRaises(exceptions.CoroutineRefused, compile_flow, item)
+        self.assertIsInstance(error, exceptions.CompilationFailure)
+        self.assertIn(repr(error.atom), str(error))
+        return error.methods
+
+    def test_of_a_task(self):
+        class Both(task.Task):
+            async def execute(self) -> None:
+                """Never begin."""
+
+            async def revert(self, **kwargs: Any) -> None:
+                """Never begin."""
+
+        class Around(Plain):
+            async def pre_execute(self) -> None:
+                """Never begin."""
+
+            async def post_revert(self) -> None:
+                """Never begin."""
+
+        class Several(task.Task):
+            async def execute(self) -> Any:
+                yield
+
+        self.assertEqual(['execute', 'revert'], self._refused(Both('b')))
+        self.assertEqual(['pre_execute', 'post_revert'], self._refused(Around('a')))
+        self.assertEqual(['execute'], self._refused(linear_flow.Flow('f').add(*plain('x', 'y'), Several('s'))))
+
+    def test_of_a_retry(self):
+        class Waits(retry.Times):
+            async def on_failure(self, history: Any, *args: Any, **kwargs: Any) -> Any:
+                """Never answer."""
+
+        self.assertEqual(['on_failure'], self._refused(linear_flow.Flow('f', retry=Waits(1, 'r'))))
+
+    def test_of_a_function(self):
+        async def wait(value: Any = None, other: Any = None) -> None:
+            """Never begin."""
+
+        async def wait_for_one(value: Any) -> None:
+            """Never begin."""
+
+        self.assertEqual(['execute'], self._refused(task.FunctorTask(wait, 'f')))
+        self.assertEqual(['execute'], self._refused(task.FunctorTask(functools.partial(wait, 1), 'p')))
+        self.assertEqual(['revert'], self._refused(task.FunctorTask(lambda: None, 'r', revert=wait)))
+        self.assertEqual(['execute'], self._refused(task.MapFunctorTask(wait_for_one, ['x'], 'm')))
+        self.assertEqual(['execute'], self._refused(task.ReduceFunctorTask(wait, ['x', 'y'], 'd')))
+        compile_flow(linear_flow.Flow('f').add(
+            task.FunctorTask(lambda: None, 'plain'), task.MapFunctorTask(lambda value: None, ['x'], 'm')))
+
+    def test_a_class_is_looked_at_once(self):
+        flow = linear_flow.Flow('f').add(*plain(*map(str, range(100))))
+        with mock.patch.object(atom, 'awaited', wraps=atom.awaited) as looked:
+            compile_flow(flow)
+        self.assertEqual(1, looked.call_count)
 
 
 class ShapeTest(testtools.TestCase):
