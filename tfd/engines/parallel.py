@@ -74,7 +74,7 @@ class ParallelEngine(engine.ActionEngine):
         plan = self.plan
         atom = plan.atoms[node]
         self._dispatch(node, _REVERTING if reverting else _RUNNING)
-        if reverting and not calls.has_revert(atom):
+        if reverting and (node in self._columns.uncalled or not calls.has_revert(atom)):
             events.append(Reverted((node, self._storage.reverted(node, None))))
             return
         is_retry = plan.kinds[node] == Kind.RETRY
@@ -83,7 +83,9 @@ class ParallelEngine(engine.ActionEngine):
             arguments = self._arguments(node, reverting)
         call = calls.revert if reverting else calls.execute
         if isinstance(arguments, ft.Failure):
-            events.append(self._outcome(node, arguments))
+            events.append(
+                self._outcome(node, arguments) if reverting
+                else Executed((node, self._storage.not_called(node, arguments))))
         elif is_retry:
             if self._ownership is not None:
                 self._ownership.check()

@@ -72,11 +72,12 @@ class SerialEngine(engine.ActionEngine):
         value: Any = _NO_ARGUMENTS
         if plan.execute_arguments[node] or plan.kinds[node]:
             value = self._arguments(node, reverting=False)
-        if not isinstance(value, ft.Failure):
+        if isinstance(value, ft.Failure):
+            ok = self._storage.not_called(node, value)
+        else:
             if self._ownership is not None:
                 self._ownership.check()
-            value = calls.execute(plan.atoms[node], value)
-        ok = self._storage.executed(node, value)
+            ok = self._storage.executed(node, calls.execute(plan.atoms[node], value))
         if self._at_once:
             self._publisher.end(node, _SUCCESS if ok else _FAILURE)
         return ok
@@ -86,7 +87,7 @@ class SerialEngine(engine.ActionEngine):
         atom = self._columns.plan.atoms[node]
         self._dispatch(node, _REVERTING)
         value = None
-        if calls.has_revert(atom):
+        if calls.has_revert(atom) and node not in self._columns.uncalled:
             value = self._arguments(node, reverting=True)
             if self._ownership is not None:
                 self._ownership.check()

@@ -19,7 +19,10 @@ from tfd.scheduler import Code
 from tfd.scheduler.vocabulary import STATE_NAMES
 from tfd.types import failure as ft
 
-__all__ = ['NOTHING', 'Columns', 'derived_uuid']
+__all__ = ['NOTHING', 'UNCALLED', 'Columns', 'derived_uuid']
+
+#: In the metadata of an atom that failed: its execute was not called. Counts for as long as that failure stands.
+UNCALLED = 'uncalled'
 
 
 class _Nothing:
@@ -43,6 +46,7 @@ class Columns:
     :ivar states: as they may be seen: RUNNING and REVERTING only once the atom is called.
     :ivar results: of ``execute``; of a retry what its latest attempt provided. NOTHING where there is none.
     :ivar failures: of ``execute``; changed by :meth:`fail`, which counts in ``failure_changes``.
+    :ivar uncalled: those of ``failures`` whose atoms could not be called: there is nothing of them to revert.
     :ivar gone: failures of atoms that are recorded and not in the plan any more, by name.
     :ivar histories: of each retry, ``[(provided, {atom name: Failure}), …]``.
     :ivar decisions: what was decided and is in force, by subject (:mod:`tfd.storage.decisions`).
@@ -57,6 +61,7 @@ class Columns:
         self.states = bytearray(size)
         self.results: list[Any] = [NOTHING] * size
         self.failures: dict[int, ft.Failure] = {}
+        self.uncalled: set[int] = set()
         self.gone: dict[str, ft.Failure] = {}
         self.failure_changes = 0
         self.revert_results: dict[int, Any] = {}
@@ -88,6 +93,7 @@ class Columns:
 
     def fail(self, node: int, failure: ft.Failure | None) -> None:
         """Keep how an atom's execute failed; None for one that did not."""
+        self.uncalled.discard(node)
         if failure is not None:
             self.failures[node] = failure
         elif self.failures.pop(node, None) is None:
@@ -156,6 +162,8 @@ class Columns:
             self.resolved.add(node)
         if stored.meta:
             self.metas[node] = dict(stored.meta)
+            if UNCALLED in stored.meta and node in self.failures:
+                self.uncalled.add(node)
 
     # -- as atom details (models.AtomSource) -------------------------------------------------------
 

@@ -13,7 +13,7 @@ from tfd.persistence import base, details, models
 from tfd.persistence.record import AtomRecord, DecisionRecord, Fence, FlowRecord, Settlement
 from tfd.plan import Kind, Plan
 from tfd.scheduler import Asked, Code, Gated, Judged, Moved, MovedAll, Progress, Resolved, Step
-from tfd.storage.columns import Columns, derived_uuid
+from tfd.storage.columns import UNCALLED, Columns, derived_uuid
 from tfd.storage.decisions import found, next_record
 from tfd.storage.reading import Reader
 from tfd.storage.recorder import Recorder
@@ -251,14 +251,12 @@ class Storage(Reader):
         """
         columns = self.columns
         if isinstance(value, ft.Failure):
-            columns.fail(node, value)
-            return False
+            return self._failed(node, value)
         if self._recorder is not None:
             try:
                 self._recorder.keep(node, value)
             except exceptions.NotStorable as err:
-                columns.fail(node, ft.Failure.from_exception(err))
-                return False
+                return self._failed(node, ft.Failure.from_exception(err))
         columns.results[node] = value
         if columns.metas:
             self._complete(node)
@@ -268,6 +266,19 @@ class Storage(Reader):
             columns.histories.setdefault(node, []).append((value, {}))
             columns.open_attempts.add(node)
         return True
+
+    def _failed(self, node: int, failure: ft.Failure) -> bool:
+        self.columns.fail(node, failure)
+        if UNCALLED in self.columns.metas.get(node, ()):
+            self._change_meta(node, {})
+        return False
+
+    def not_called(self, node: int, failure: ft.Failure) -> bool:
+        """Keep why an atom's execute could not be called; return False, as of any failure."""
+        self.columns.fail(node, failure)
+        self.columns.uncalled.add(node)
+        self._change_meta(node, {UNCALLED: True})
+        return False
 
     def reverted(self, node: int, value: Any) -> bool:
         """Keep what an atom's revert came to: what it returned, or a Failure; tell whether it succeeded."""
@@ -294,13 +305,19 @@ class Storage(Reader):
             if self._recorder is not None:
                 self._recorder.meta_changed(node)
 
+    def _change_meta(self, node: int, change: dict[str, Any]) -> None:
+        """Add to an atom's metadata; that it was not called is forgotten, unless it is added."""
+        meta = {**self.columns.metas.get(node, {}), **change}
+        if UNCALLED not in change:
+            meta.pop(UNCALLED, None)
+        self.columns.metas[node] = meta
+        if self._recorder is not None:
+            self._recorder.meta_changed(node)
+
     def _complete(self, node: int) -> None:
         """Set the progress of a task that has told any to its end."""
-        meta = self.columns.metas.get(node)
-        if meta is not None:
-            self.columns.metas[node] = {**meta, 'progress': 1.0}
-            if self._recorder is not None:
-                self._recorder.meta_changed(node)
+        if node in self.columns.metas:
+            self._change_meta(node, {'progress': 1.0})
 
     def add_failure(self, node: int, failure: ft.Failure) -> None:
         """Keep the failure of an atom that did not come to execute, or of a retry that could not answer."""

@@ -12,6 +12,7 @@ __all__ = ['Signature', 'is_awaited', 'read']
 
 #: inspect.CO_COROUTINE and inspect.CO_ASYNC_GENERATOR, without importing that.
 _AWAITED = 0x80 | 0x200
+_CALL = '__call__'
 
 
 class Signature(NamedTuple):
@@ -68,5 +69,6 @@ def is_awaited(function: Any) -> bool:
     """Tell whether a callable is an ``async def``: all that a call does is to make something that is to be awaited."""
     while isinstance(function, functools.partial):
         function = function.func
-    code = getattr(function, '__code__', None) or getattr(getattr(type(function), '__call__', None), '__code__', None)
+    # An object that can be called is looked at on its class.
+    code = getattr(function, '__code__', None) or getattr(getattr(type(function), _CALL, None), '__code__', None)
     return code is not None and bool(code.co_flags & _AWAITED)

@@ -8,7 +8,7 @@ from typing import Any
 from tests.unit.engines.tracing import KINDS, EngineTestCase, Traced, raising
 from tfd import engines, exceptions, retry, task
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
-from tfd.persistence import memory
+from tfd.persistence import memory, models
 from tfd.types.failure import Failure
 
 
@@ -187,3 +187,100 @@ class UserCodeTest(EngineTestCase):
             error = self.assertRaises(exceptions.NotFound, engines.run, flow, engine=kind)
             self.assertIn("'y'", str(error))
             self.assertEqual(['a.x', 'a.r'], self.calls)
+
+
+class Takes(task.Task):
+    """Needs the same to be executed and to be reverted; raises when it is told to."""
+
+    def __init__(self, name: str, calls: list[str], error: Exception | None = None, inject: Any = None) -> None:
+        super().__init__(name, inject=inject)
+        self.calls = calls
+        self.error = error
+
+    def execute(self, y: Any) -> None:
+        self.calls.append(f'{self.name}.x')
+        if self.error is not None:
+            raise self.error
+
+    def revert(self, y: Any, **kwargs: Any) -> None:
+        self.calls.append(f'{self.name}.r')
+
+
+class _NeedsY(retry.Times):
+    """A retry that cannot be called either."""
+
+    def execute(self, y: Any, history: Any, *args: Any, **kwargs: Any) -> None:
+        """Provide nothing."""
+
+    def revert(self, y: Any, history: Any, *args: Any, **kwargs: Any) -> None:
+        """Undo nothing."""
+
+
+class NotCalledTest(EngineTestCase):
+    """What could not be called has nothing to revert: its revert, which may need the same, is not called either."""
+
+    def _flow(self, last: Any, outer: Any = None, provides: Any = ('x', 'y')) -> linear_flow.Flow:
+        short = task.FunctorTask(lambda: (1,), name='s', provides=provides)
+        return linear_flow.Flow('f', retry=outer).add(Traced('a', self.calls), short, last)
+
+    def _ends_reverted(self, engine: Any, name: str) -> None:
+        self.assertRaises((exceptions.NotFound, exceptions.WrappedFailure), engine.run)
+        self.assertEqual('REVERTED', engine.storage.get_flow_state())
+        self.assertEqual(['REVERTED'] * 3, self.states(engine, 'a', 's', name))
+        self.assertEqual(['a.x', 'a.r'], self.calls)
+
+    def test_a_task_counts_as_reverted(self):
+        for kind in KINDS:
+            self.calls.clear()
+            self._ends_reverted(engines.load(self._flow(Takes('t', self.calls)), engine=kind), 't')
+
+    def test_a_retry_counts_as_reverted(self):
+        for kind in KINDS:
+            self.calls.clear()
+            inner = linear_flow.Flow('inner', retry=_NeedsY(2, 'r')).add(Traced('b', self.calls))
+            self._ends_reverted(engines.load(self._flow(inner), engine=kind), 'r')
+
+    def test_so_it_does_for_who_goes_on(self):
+        for backend in (None, memory.MemoryBackend()):
+            self.calls.clear()
+            detail = models.FlowDetail('f')
+            if backend is not None:
+                book = models.LogBook('b')
+                book.add(detail)
+                backend.get_connection().save_logbook(book)
+            first = engines.load(self._flow(Takes('t', self.calls)), flow_detail=detail, backend=backend)
+            first.atom_notifier.register('FAILURE', lambda state, details: first.suspend())  # noqa: B023
+            first.run()
+            self.assertEqual(('SUSPENDED', ['a.x']), (first.storage.get_flow_state(), self.calls))
+            if backend is not None:
+                detail = backend.get_connection().get_flow_details(detail.uuid)
+            self._ends_reverted(
+                engines.load(self._flow(Takes('t', self.calls)), flow_detail=detail, backend=backend), 't')
+
+    def test_one_that_was_called_is_reverted_with_a_call(self):
+        own = exceptions.NotFound('of its own')
+        flow = linear_flow.Flow('f').add(Takes('t', self.calls, own, inject={'y': 1}))
+        self.assertRaises(exceptions.NotFound, engines.run, flow)
+        self.assertEqual(['t.x', 't.r'], self.calls)
+
+    def test_another_attempt_may_call_it(self):
+        """It cannot be called, is made as it was, and called; a successor reverts that."""
+        for kind in KINDS:
+            self.calls.clear()
+            backend, results = memory.MemoryBackend(), [(1,), (1, 2)]
+
+            def flow(results: list[Any] = results) -> linear_flow.Flow:
+                short = task.FunctorTask(lambda: results.pop(0), name='s', provides=('x', 'y'))
+                return linear_flow.Flow('f', retry=retry.Times(2, 'r')).add(
+                    short, Takes('t', self.calls, ValueError('called')))
+
+            first = engines.load(flow(), engine=kind, backend=backend)
+            first.atom_notifier.register(
+                'FAILURE', lambda state, details: first.suspend() if self.calls else None)  # noqa: B023
+            first.run()
+            self.assertEqual(['t.x'], self.calls)
+            detail = backend.get_connection().get_flow_details(first.storage.flow_uuid)
+            self.assertEqual([], [one.name for one in detail if 'uncalled' in (one.meta or {})])
+            second = engines.load(flow(), engine=kind, backend=backend, flow_detail=detail)
+            self.assertRaises(ValueError, second.run)
+            self.assertEqual(['t.x', 't.r'], self.calls)
