@@ -277,7 +277,9 @@ class ActionEngine(base.Engine):
     def _failures(self, state: str) -> dict[str, ft.Failure]:
         if state in _ENDED_WELL:
             return {}
-        return self._storage.get_revert_failures() or self._storage.get_execute_failures()
+        reverts, executes = self._storage.get_revert_failures(), self._storage.get_execute_failures()
+        # All of a flow that is REVERTED is undone: what could not be undone at first has been by now.
+        return executes or reverts if state == states.REVERTED else reverts or executes
 
     def _raise_failures(self) -> None:
         state = self._storage.get_flow_state()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import testtools
@@ -28,6 +30,17 @@ class Traced(task.Task):
 
     def revert(self, result: Any, **kwargs: Any) -> None:
         self.calls.append((f'{self.name}.r', result if isinstance(result, str) else type(result).__name__))
+
+
+class Stuck(Traced):
+    """Cannot be reverted."""
+
+    stuck = True
+
+    def revert(self, result: Any, **kwargs: Any) -> None:
+        super().revert(result)
+        if self.stuck:
+            raise OSError(f'{self.name} is stuck')
 
 
 class Unreliable:
@@ -87,6 +100,87 @@ class HandOverTest(testtools.TestCase):
                 second.run()
             self.assertEqual(['a.x', 'b.x', 'c.x'], calls[:3])
             self.assertEqual(6 if fails else 3, len(calls))
+
+
+def _loaded(first: Any, flow: Any, backend: Any) -> Any:
+    """Return an engine without options that loads what another one has recorded."""
+    detail = backend.get_connection().get_flow_details(first.storage.flow_uuid)
+    return engines.load(flow, backend=backend, flow_detail=detail)
+
+
+class FailureTest(testtools.TestCase):
+    """Another run of a flow in FAILURE: by the same engine, and by one that loads its record."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.calls: list[Any] = []
+
+    def _engines(
+        self, fails: bool = False, stuck: bool = False, **options: Any
+    ) -> Iterator[tuple[Any, Callable[[], Any]]]:
+        """Yield engines, made with the options, each with what returns the engine to go on with."""
+        for another in (False, True):
+            self.calls.clear()
+            middle = Stuck('b', self.calls) if stuck else Traced('b', self.calls)
+            flow = linear_flow.Flow('f').add(Traced('a', self.calls), middle, Traced('c', self.calls, fails))
+            backend = memory.MemoryBackend()
+            first = engines.load(flow, backend=backend, **options)
+            yield first, functools.partial(_loaded, first, flow, backend) if another else lambda: first  # noqa: B023
+
+    def _run(self, engine: Any) -> tuple[str, str, list[Any]]:
+        """Run; return the flow's state, what was raised, and the calls."""
+        self.calls.clear()
+        error = self.assertRaises(Exception, engine.run)
+        texts = [failure.exception_str for failure in error] if isinstance(
+            error, exceptions.WrappedFailure) else [str(error)]
+        return engine.storage.get_flow_state(), ' '.join(texts), [
+            call if isinstance(call, str) else call[0] for call in self.calls]
+
+    def test_after_a_failed_revert_nothing_is_done_and_the_same_is_raised(self) -> None:
+        for first, following in self._engines(fails=True, stuck=True):
+            self.assertEqual(('FAILURE', 'b is stuck', ['a.x', 'b.x', 'c.x', 'c.r', 'b.r']), self._run(first))
+            for _ in range(2):
+                self.assertEqual(('FAILURE', 'b is stuck', []), self._run(following()))
+
+    def test_what_was_undone_by_hand_lets_the_rest_be_undone(self) -> None:
+        for state, calls in (('REVERTED', ['a.r']), ('REVERTING', ['b.r', 'a.r'])):
+            for first, following in self._engines(fails=True, stuck=True):
+                self._run(first)
+                engine = following()
+                engine.prepare()
+                engine.storage.set_atom_state('b', state)
+                Stuck.stuck = False
+                self.addCleanup(setattr, Stuck, 'stuck', True)
+                self.assertEqual(('REVERTED', 'c', calls), self._run(engine))
+                Stuck.stuck = True
+
+    def test_after_never_resolve_nothing_is_done_and_the_same_is_raised(self) -> None:
+        for first, following in self._engines(fails=True, never_resolve=True):
+            self.assertEqual(('FAILURE', 'c', ['a.x', 'b.x', 'c.x']), self._run(first))
+            engine = following()
+            # Another one is made without the option: it decides about the failure.
+            expected = ('FAILURE', 'c', []) if engine is first else ('REVERTED', 'c', ['c.r', 'b.r', 'a.r'])
+            self.assertEqual(expected, self._run(engine))
+
+    def test_after_an_error_thrown_into_run_iter_it_goes_on(self) -> None:
+        for first, following in self._engines():
+            steps = first.run_iter()
+            for _ in steps:
+                if self.calls:
+                    break
+            self.assertRaises(OSError, steps.throw, OSError('thrown'))
+            self.assertEqual(('FAILURE', ['a.x']), (first.storage.get_flow_state(), self.calls))
+            engine = following()
+            engine.run()
+            self.assertEqual(('SUCCESS', ['a.x', 'b.x', 'c.x']), (engine.storage.get_flow_state(), self.calls))
+
+    def test_a_reset_begins_it_anew(self) -> None:
+        for first, following in self._engines(fails=True, stuck=True):
+            self._run(first)
+            engine = following()
+            engine.prepare()
+            engine.reset()
+            self.assertEqual(['a.x', 'b.x', 'c.x', 'c.r', 'b.r'], self._run(engine)[2])
 
 
 class UnrecordedTest(testtools.TestCase):
