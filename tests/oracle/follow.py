@@ -102,6 +102,7 @@ class _Following(machine.Scheduler):
 
     def _advance(self) -> None:
         self._done.sort(key=self._end_of)
+        self._failed.sort(key=self._end_of)
         super()._advance()
 
     def _end_of(self, node: int) -> int:
