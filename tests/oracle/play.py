@@ -10,6 +10,7 @@ be withdrawn.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import zlib
@@ -75,6 +76,8 @@ class Player:
         except Exception as caught:
             error = caught
         trace = {'entries': self.entries, 'error': self._described(error), **self._end()}
+        if self._backend is not None:
+            self._backend.get_connection().destroy_logbook(self._ids[0])
         # As the other process gives it: without tuples.
         plain: Trace = json.loads(json.dumps(trace))
         return plain
@@ -102,10 +105,7 @@ class Player:
     def _place(self, name: str) -> dict[str, Any]:
         """Return where the flow is recorded; read anew each time."""
         if self._backend is None:
-            backends = importlib.import_module(f'{self.package}.persistence.backends')
-            # In memory tfd keeps the very objects, and TaskFlow copies: what comes back from SQL has lost as much.
-            self._backend = backends.fetch({'connection': 'sqlite://' if self.package == 'tfd' else 'memory'})
-            self._backend.get_connection().upgrade()
+            self._backend = _backend(self.package)
             book, detail = self._models.LogBook('book'), self._models.FlowDetail(name, uuid='0b' * 16)
             book.add(detail)
             self._backend.get_connection().save_logbook(book)
@@ -217,6 +217,16 @@ class Player:
 
     def _texts(self, failures: Any) -> dict[str, str]:
         return {name: self._text(failure) for name, failure in failures.items()}
+
+
+@functools.cache
+def _backend(package: str) -> Any:
+    """Return where all flows of this process are recorded: to make the tables takes longer than to play a flow."""
+    backends = importlib.import_module(f'{package}.persistence.backends')
+    # In memory tfd keeps the very objects, and TaskFlow copies: what comes back from SQL has lost as much.
+    backend = backends.fetch({'connection': 'sqlite://' if package == 'tfd' else 'memory'})
+    backend.get_connection().upgrade()
+    return backend
 
 
 class _Waves:
