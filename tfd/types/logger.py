@@ -14,8 +14,6 @@ class LazyLogger:
     :param name: as :func:`logging.getLogger` takes it.
     """
 
-    __slots__ = ('_name',)
-
     def __init__(self, name: str) -> None:
         self._name = name
 

@@ -130,7 +130,7 @@ class FailureTest(testtools.TestCase):
     def _run(self, engine: Any) -> tuple[str, str, list[Any]]:
         """Run; return the flow's state, what was raised, and the calls."""
         self.calls.clear()
-        error = self.assertRaises(Exception, engine.run)
+        error = self.assertRaises((exceptions.WrappedFailure, ValueError, OSError), engine.run)
         texts = [failure.exception_str for failure in error] if isinstance(
             error, exceptions.WrappedFailure) else [str(error)]
         return engine.storage.get_flow_state(), ' '.join(texts), [
