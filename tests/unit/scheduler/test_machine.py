@@ -123,6 +123,39 @@ class StepTest(testtools.TestCase):
         self.assertEqual([Resolved(2), Judged(0, 'REVERT'), Judged(1, '')], step.transitions[:3])
         self.assertEqual([Revert((1,)), Revert((2,))], step.commands)
 
+    def test_what_another_answer_ignores_stays_ignored(self):
+        """Two answers reach the last atom; the scope of one of them runs again."""
+        s, target, failing, outer, other, last = [
+            Plain(name) for name in ('s', 'target', 'failing', 'outer', 'other', 'last')]
+        inner = graph_flow.Flow('inner', retry=retry.Times(1, 'r')).add(s, target, failing)
+        inner.link(s, target, decider=bool).link(s, failing)
+        flow = graph_flow.Flow('f').add(inner, outer, other, last)
+        flow.link(outer, other, decider=bool).link(other, last).link(inner, last)
+        plan = compile_flow(flow)
+        scheduler = Scheduler(plan, Options(barrier=False, window=9))
+        names: dict[int, str] = {node: name for name, node in plan.by_name.items()}
+        commands, moves, asked = list(scheduler.start().commands), [], set()
+        while commands:
+            command = commands.pop(0)
+            if isinstance(command, Decide):
+                asked.add(names[command.target])
+                event: Any = Decided(command.target, 'ALL')
+            elif isinstance(command, Ask):
+                event = Answered(command.retry, 'RETRY')
+            elif isinstance(command, Revert):
+                event = Reverted((command.node, True))
+            else:
+                event = Executed((command.node, names[command.node] != 'failing' or 'failing' in asked))
+                asked.update({'failing'} & {names[command.node]})
+            step = scheduler.handle([event])
+            moves += [move for move in step.transitions if isinstance(move, Moved)]
+            # Questions first, then what began first.
+            commands = sorted([*commands, *step.commands], key=lambda one: not isinstance(one, Ask | Decide))
+        self.assertIn(Moved((plan.by_name['target'], Code.PENDING)), moves)
+        self.assertEqual(
+            [Moved((plan.by_name['last'], Code.IGNORE))],
+            [move for move in moves if move.node == plan.by_name['last']])
+
     def test_the_window_bounds_what_is_under_way(self):
         scheduler = Scheduler(unordered(5), Options(barrier=False, window=2))
         step = scheduler.start()
@@ -243,6 +276,27 @@ class ResumeTest(testtools.TestCase):
             unordered(2), codes={1: Code.RUNNING, 2: Code.FAILURE}, verdicts={0: 'REVERT'}, resolved=frozenset((2,)))
         self.assertEqual([Revert((1,))], step.commands)
         self.assertEqual([Moved((1, Code.REVERTING))], step.transitions)
+
+    def test_a_verdict_inside_of_one_that_is_wider_is_void(self):
+        inner = linear_flow.Flow('inner', retry=retry.AlwaysRevert('i')).add(Plain('t'))
+        plan = compile_flow(linear_flow.Flow('outer', retry=retry.AlwaysRevert('o')).add(inner))
+        step = self._start(
+            plan, codes={0: Code.SUCCESS, 1: Code.SUCCESS, 2: Code.FAILURE}, resolved=frozenset((2,)),
+            verdicts={1: 'RETRY', 2: 'RETRY'})
+        self.assertEqual([Judged(2, ''), Moved((2, Code.REVERTING))], step.transitions)
+
+    def test_what_comes_after_an_ignored_atom_waits_for_what_comes_before_it(self):
+        s, target, near, slow, far = atoms = [Plain(name) for name in ('s', 'target', 'near', 'slow', 'far')]
+        flow = graph_flow.Flow('f').add(*atoms)
+        flow.link(s, target, decider=bool, decider_depth='NEIGHBORS').link(target, near)
+        flow.link(slow, near).link(near, far)
+        plan = compile_flow(flow)
+        nodes = plan.by_name
+        codes = {nodes['s']: Code.SUCCESS, nodes['target']: Code.IGNORE, nodes['near']: Code.IGNORE,
+                 nodes['slow']: Code.RUNNING}
+        progress = Progress(codes=codes, answers={nodes['target']: 'NEIGHBORS'})
+        step = Scheduler(plan, Options(window=9), progress).start()
+        self.assertEqual([Execute((nodes['slow'],))], step.commands)
 
     def test_an_open_question_is_asked(self):
         step = self._start(linear(1, retry.Times(1, 'r')), codes={0: Code.SUCCESS, 1: Code.FAILURE})
