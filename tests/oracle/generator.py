@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, replace
 
 from tests.reference import generator
-from tests.reference.spec import FlowSpec, RetrySpec, Spec, TaskSpec
+from tests.reference.spec import RETRY, FlowSpec, RetrySpec, Spec, TaskSpec
 
 __all__ = ['kind_of', 'spec']
 
@@ -21,6 +21,8 @@ _LARGE = 40
 
 @dataclass(frozen=True, slots=True)
 class _Odds(generator.Odds):
+    graph: float = 0.0
+    again: float = 0.0
     controller: float = 0.0
     target: float = 0.15
     provides: float = 0.0
@@ -35,6 +37,10 @@ _PROFILES = (
     _Odds(suspend=0.2),
     _Odds(nested=0.25, retry=0.2, execute_fails=0.05, link=0.6, decider=0.45, empty=0.0, suspend=0.1),
     _Odds(nested=0.5, retry=0.8, execute_fails=0.35, always_fails=0.1, link=0.4, decider=0.5, empty=0.0, suspend=0.1),
+    _Odds(
+        nested=0.45, graph=0.9, retry=0.9, again=1.0, execute_fails=0.6, always_fails=0.0, revert_fails=0.0,
+        retry_execute_fails=0.0, link=0.9, decider=0.6, empty=0.0, defer_reverts=0.0, never_resolve=0.0, target=0.0,
+        suspend=0.05),
     _Odds(retry_raises=0.1, decider_raises=0.1, retry=0.5, suspend=0.05),
     _Odds(controller=0.9, retry=0.7, execute_fails=0.35, always_fails=0.4, suspend=0.15, provides=0.3, requires=0.15),
     _Odds(controller=0.3, provides=0.5, requires=0.4, shares=0.3, stored=0.3, suspend=0.1),
@@ -56,6 +62,9 @@ class _Flows(generator.Flows):
             made = replace(made, target=self.rng.randrange(len(made.children)))
         return made
 
+    def pattern(self) -> str:
+        return 'graph' if self.odds.graph and self.happens(self.odds.graph) else super().pattern()
+
     def task(self) -> TaskSpec:
         made = super().task()
         requires: tuple[str, ...] = ()
@@ -75,6 +84,8 @@ class _Flows(generator.Flows):
 
     def retry(self) -> RetrySpec:
         made = super().retry()
+        if self.odds.again and self.happens(self.odds.again):
+            made = replace(made, verdicts=(RETRY, *made.verdicts))
         if not self.happens(self.odds.controller):
             return made
         controller = self.rng.choice(_CONTROLLERS)

@@ -64,6 +64,9 @@ class MutantTest(cases.OracleCase):
 
         self.check(machine.Scheduler, '_fill', stops)
 
+    def test_answers_that_are_kept_when_a_scope_runs_again(self) -> None:
+        self.check(machine.Scheduler, 'forget_answers', lambda *unused: [])
+
     def test_a_history_without_the_failure(self) -> None:
         self.check(storage.Storage, 'blame', lambda *unused: None)
 

@@ -82,11 +82,14 @@ class Flows:
     def flow(self, depth: int) -> FlowSpec:
         """Return a flow, nested at most so deep."""
         name = self.name('f')
-        pattern = self.rng.choice(PATTERNS)
+        pattern = self.pattern()
         retry = self.retry() if self.happens(self.odds.retry) else None
         children = self.children(depth)
         links = self.links(children) if pattern == 'graph' else ()
         return FlowSpec(name, pattern, children, retry, links)
+
+    def pattern(self) -> str:
+        return self.rng.choice(PATTERNS)
 
     def children(self, depth: int) -> tuple[TaskSpec | FlowSpec, ...]:
         if self.happens(self.odds.empty):
