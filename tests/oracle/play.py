@@ -65,6 +65,17 @@ class Player:
 
     def play(self) -> Trace:
         """Play to the end, through every suspend."""
+        try:
+            trace = self._played()
+        finally:
+            # Also of a play that took too long: the next one has the same UUID.
+            if self._backend is not None:
+                self._backend.get_connection().destroy_logbook(self._ids[0])
+        # As the other process gives it: without tuples.
+        plain: Trace = json.loads(json.dumps(trace))
+        return plain
+
+    def _played(self) -> Trace:
         error: BaseException | None = None
         try:
             self._load()
@@ -75,12 +86,7 @@ class Player:
                 self._go_on()
         except Exception as caught:
             error = caught
-        trace = {'entries': self.entries, 'error': self._described(error), **self._end()}
-        if self._backend is not None:
-            self._backend.get_connection().destroy_logbook(self._ids[0])
-        # As the other process gives it: without tuples.
-        plain: Trace = json.loads(json.dumps(trace))
-        return plain
+        return {'entries': self.entries, 'error': self._described(error), **self._end()}
 
     # -- lives -------------------------------------------------------------------------------------
 
