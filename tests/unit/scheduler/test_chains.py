@@ -14,6 +14,7 @@ from tfd import retry, task
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
 from tfd.plan import compile_flow
 from tfd.scheduler import (
+    Answered,
     ChainExecuted,
     ChainReverted,
     Code,
@@ -87,6 +88,20 @@ class GivenOutTest(testtools.TestCase):
         self.assertEqual([ExecuteChain((0, 1))], scheduler.start().commands)
         self.assertEqual([Execute((3,)), Execute((4,))], scheduler.handle([ChainExecuted((0, 2, True))]).commands)
 
+    def test_scopes_that_run_again_begin_one_after_the_other(self):
+        """Making a scope as it was before must not meet what another scope has under way."""
+        flow = unordered_flow.Flow('f').add(*(_linear(1, name, retry.Times(2, f'{name}-retry')) for name in 'ab'))
+        scheduler = _scheduler(flow)
+        first, second = (command.node for command in scheduler.start().commands)
+        [one], [other] = (scheduler.plan.successors[node] for node in (first, second))
+        scheduler.handle([Executed((first, True)), Executed((second, True))])
+        scheduler.handle([Executed((one, False)), Executed((other, False))])
+        scheduler.handle([Answered(first, 'RETRY')])
+        scheduler.handle([Answered(second, 'RETRY')])
+        step = scheduler.handle([Reverted((one, True)), Reverted((other, True))])
+        self.assertEqual([Execute((first,))], step.commands)
+        self.assertEqual([Execute((second,))], scheduler.handle([Executed((first, True))]).commands)
+
 
 class EndTest(testtools.TestCase):
     def setUp(self) -> None:
@@ -117,6 +132,13 @@ class EndTest(testtools.TestCase):
             ([MovedAll((2, 2, Code.REVERTED)), Moved((1, Code.REVERT_FAILURE))], 'FAILURE'),
             (step.transitions, step.final))
         self.assertEqual(Code.SUCCESS, self.scheduler.state[0])
+
+    def test_the_first_revert_of_a_chain_fails(self):
+        self.scheduler.handle([ChainExecuted((0, 3, False))])
+        self.scheduler.handle([Reverted((3, True))])
+        step = self.scheduler.handle([ChainReverted((2, 2, False))])
+        self.assertEqual(([Moved((2, Code.REVERT_FAILURE))], 'FAILURE'), (step.transitions, step.final))
+        self.assertEqual([Code.SUCCESS] * 2, list(self.scheduler.state[:2]))
 
     def test_a_suspend_keeps_the_rest_from_beginning(self):
         step = self.scheduler.handle([ChainExecuted((0, 2, True)), Suspended()])

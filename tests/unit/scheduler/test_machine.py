@@ -314,6 +314,29 @@ class ResumeTest(testtools.TestCase):
         step = scheduler.handle([Executed((1, True))])
         self.assertEqual(([], 'SUCCESS'), (step.commands, step.final))
 
+    def test_a_reset_that_was_recorded_in_part_is_finished(self):
+        step = self._start(
+            linear(3, retry.Times(2, 'r')), codes={0: Code.RETRYING, 1: Code.PENDING, 2: Code.REVERTED})
+        self.assertEqual(
+            ([Moved((2, Code.PENDING)), Moved((0, Code.RUNNING))], [Execute((0,))]), (step.transitions, step.commands))
+
+    def test_a_retry_of_a_changed_flow_does_not_wait_for_what_stays_done(self):
+        """What came behind an atom that the flow has gained is not undone: nothing says that it followed from it."""
+        known, gained, kept, failed = (Plain(name) for name in ('known', 'gained', 'kept', 'failed'))
+        flow = graph_flow.Flow('f', retry=retry.Times(2, 'r')).add(known, gained, kept, failed)
+        flow.link(known, failed).link(gained, kept).link(kept, failed)
+        plan = compile_flow(flow)
+        at = plan.by_name
+        scheduler = Scheduler(plan, Options(window=4), Progress({
+            at['r']: Code.SUCCESS, at['known']: Code.SUCCESS, at['kept']: Code.SUCCESS, at['failed']: Code.FAILURE}))
+        self.assertEqual([Ask(at['r'], at['failed'], at['failed'])], scheduler.start().commands)
+        scheduler.handle([Answered(at['r'], 'RETRY')])
+        scheduler.handle([Reverted((at['failed'], True))])
+        scheduler.handle([Reverted((at['known'], True))])
+        scheduler.handle([Executed((at['r'], True))])
+        step = scheduler.handle([Executed((at['known'], True)), Executed((at['gained'], True))])
+        self.assertEqual([Execute((at['failed'],))], step.commands)
+
     def test_an_end_that_was_recorded_stays(self):
         self.assertEqual('SUCCESS', self._start(linear(1), codes={0: Code.SUCCESS}).final)
         self.assertEqual('REVERTED', self._start(
