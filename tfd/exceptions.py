@@ -32,6 +32,7 @@ __all__ = [
     'LockHeld',
     'MissingDependencies',
     'MultipleChoices',
+    'NoSecretKey',
     'NotFound',
     'NotImplementedError',
     'NotStorable',
@@ -45,6 +46,7 @@ __all__ = [
     'TooLarge',
     'UnclaimableJob',
     'UnknownFlow',
+    'UnknownKey',
     'UnknownPlugin',
     'WorkerDied',
     'WrappedFailure',
@@ -342,6 +344,34 @@ class TooLarge(NotStorable):
         self.args = (f'{what} cannot be stored: it has {size} bytes, expected at most {limit}',)
         self.size = size
         self.limit = limit
+
+
+class NoSecretKey(NotStorable):
+    """A value is secret, and there is no key to encrypt it with."""
+
+    def __init__(self, what: str, path: str) -> None:
+        super().__init__(what, path, 'Secret')
+        self.args = (
+            f'{what} cannot be stored: {path} is secret, and no key to encrypt it is configured: [secrets] keys, or'
+            ' secret_keys of the backend',)
+
+
+class UnknownKey(StorageFailure):
+    """A stored value is secret, and the key that encrypted it is not configured here.
+
+    Another host may have it: no reason to give up a job.
+
+    :ivar key: the id of the key; ``tfd-manage secrets check`` shows those that are in use.
+    :ivar known: the ids of the keys that are configured.
+    """
+
+    def __init__(self, key: str, known: Iterable[str]) -> None:
+        names = list(known)
+        super().__init__(
+            f'a stored secret was encrypted with key {key}, which is not configured here: add it to [secrets] keys, or'
+            f' to secret_keys of the backend (configured: {names or "none"})')
+        self.key = key
+        self.known = names
 
 
 class StorageUnavailable(TaskFlowException):

@@ -12,10 +12,10 @@ from typing import Any
 from tfd import exceptions, retry, states
 from tfd.plan import Kind, Plan
 from tfd.types import failure as ft
+from tfd.types.secret import MASK, Veil
 
 __all__ = ['FailureFormatter', 'Node']
 
-_MASK = '***'
 #: How many predecessors are told of: more than a reader wants, and little beside a flow of 100,000 atoms.
 _MOST = 100
 
@@ -37,6 +37,8 @@ class Node:
 class FailureFormatter:
     """Tells what an atom was given, and by which atoms, when it failed.
 
+    What is secret in the flow is masked, whatever the arguments say.
+
     :param engine: runs the atom, or did.
     :param hide_inputs_outputs_of: names of atoms of which neither arguments nor results are told.
     :param mask_inputs_keys: names of arguments, and keys inside of arguments, whose values are not told.
@@ -55,13 +57,15 @@ class FailureFormatter:
     def format(self, fail: ft.Failure, atom_matcher: Callable[[Node], Any]) -> tuple[_ExcInfo | None, str]:
         """Return what was raised, and a text for whoever looks into it.
 
-        The text has the traceback where the exception itself is no longer there, and the atoms that ran before the
-        failed one, as long as that one is not reverted.
+        The text has the traceback where the exception itself is no longer there, or has secrets in its text, and
+        the atoms that ran before the failed one, as long as that one is not reverted.
 
         :param atom_matcher: called with a :class:`Node` for each atom of the flow, tells whether that one failed.
-        :returns: ``(exc_info, text)``; ``exc_info`` is None where the failure was recorded by another process.
+        :returns: ``(exc_info, text)``; ``exc_info`` is None where the failure was recorded by another process, or is
+            not to be logged as it is.
         """
-        exc_info = fail.exc_info
+        # What was raised has the secrets that are masked in the failure's texts.
+        exc_info = None if fail.is_veiled else fail.exc_info
         parts = [] if exc_info is not None else [fail.pformat(traceback=True)]
         plan: Plan = self._engine.plan
         found = next((node for node in plan.iter_atoms() if atom_matcher(_node_of(plan, node))), None)
@@ -103,7 +107,7 @@ class FailureFormatter:
         values = {}
         try:
             arguments = storage.fetch_mapped_args(atom.rebind, atom_name=atom.name, optional_args=atom.optional)
-            values['requires'] = self._mask_keys(arguments, self._mask_inputs_keys)
+            values['requires'] = self._veil.value(self._mask_keys(arguments, self._mask_inputs_keys))
         except exceptions.NotFound:
             # What it needed is gone again.
             pass
@@ -120,19 +124,25 @@ class FailureFormatter:
         return self._masked(plan.atoms[plan.by_name[atom_name]], result)
 
     def _masked(self, atom: Any, result: Any) -> Any:
-        masks = self._mask_outputs_keys
-        if any(index is None and symbol in masks for symbol, index in atom.save_as.items()):
-            return _MASK
-        hidden = {index for symbol, index in atom.save_as.items() if isinstance(index, int) and symbol in masks}
+        masks, veil = self._mask_outputs_keys, self._veil
+        masked = [index for symbol, index in atom.save_as.items() if symbol in masks or veil.is_named(symbol)]
+        if None in masked:
+            return MASK
+        hidden = {index for index in masked if isinstance(index, int)}
         if hidden and isinstance(result, list | tuple):
-            return [_MASK if at in hidden else self._mask_keys(item, masks) for at, item in enumerate(result)]
-        return self._mask_keys(result, masks)
+            result = [MASK if at in hidden else item for at, item in enumerate(result)]
+        return veil.value(self._mask_keys(result, masks))
+
+    @property
+    def _veil(self) -> Veil:
+        veil: Veil = self._engine.storage.veil
+        return veil
 
     def _mask_keys(self, data: Any, mask_keys: Iterable[str]) -> Any:
         """Return the data with the values of some keys masked, in whatever dictionaries, lists and tuples it has."""
         if isinstance(data, Mapping):
             return {
-                key: _MASK if key in mask_keys else self._mask_keys(value, mask_keys) for key, value in data.items()}
+                key: MASK if key in mask_keys else self._mask_keys(value, mask_keys) for key, value in data.items()}
         if type(data) in (list, tuple):
             return type(data)(self._mask_keys(item, mask_keys) for item in data)
         return data

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from tfd import exceptions
 from tfd.persistence import codec as codecs
 from tfd.persistence import logbooks, record
+from tfd.persistence.sealing import Sealing
 from tfd_drivers.directory import flows
 from tfd_drivers.directory.files import Files, as_line
 
@@ -31,7 +32,8 @@ class DirectoryBackend:
     that has one is refused, and nothing keeps two hosts with a common file system from disturbing each other. A book or
     flow is found by its name, an atom by reading every flow.
 
-    :param conf: a mapping with ``path``, or with a URL such as ``dir:///var/lib/mine`` under ``connection``.
+    :param conf: a mapping with ``path``, or with a URL such as ``dir:///var/lib/mine`` under ``connection``;
+        ``secret_keys`` and ``secret_names`` beside it.
     :raises BadConfiguration: there is no path.
     """
 
@@ -40,7 +42,7 @@ class DirectoryBackend:
         if not isinstance(path, str | pathlib.PurePath) or not str(path).startswith('/'):
             raise exceptions.BadConfiguration('path', path or None, 'an absolute path of a directory')
         self._files = Files(pathlib.Path(path))
-        self._journal = DirectoryJournal(self._files)
+        self._journal = DirectoryJournal(self._files, Sealing.take(dict(conf)))
 
     def get_connection(self) -> logbooks.LogbookConnection:
         """Return a new connection."""
@@ -80,10 +82,12 @@ class DirectoryJournal:
     A flow that was read is remembered as long as nobody else has changed its file.
     """
 
-    def __init__(self, files: Files, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, files: Files, sealing: Sealing | None = None, wall: Callable[[], float] = time.time
+    ) -> None:
         self._files = files
         self._wall = wall
-        self._codec = codecs.JsonCodec()
+        self._codec = codecs.JsonCodec(keys=sealing)
         self._known: dict[str, tuple[str, flows.StoredFlow]] = {}
 
     @property

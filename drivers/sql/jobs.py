@@ -70,7 +70,7 @@ class SqlJobStore:
     def __init__(self, database: Database, wall: Callable[[], float] = time.time) -> None:
         self._database = database
         self._wall = wall
-        self._codec = codecs.JsonCodec(database.sizes.excess)
+        self._codec = codecs.JsonCodec(database.sizes.excess, database.settings.sealing)
 
     # -- posting and reading -------------------------------------------------------------------------
 

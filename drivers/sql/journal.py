@@ -37,7 +37,7 @@ class SqlJournal:
         self._quick = QuickWriter(database)
         self._group = Group(self._quick)
         self._wall = wall
-        self._codec = codecs.JsonCodec(database.sizes.excess)
+        self._codec = codecs.JsonCodec(database.sizes.excess, database.settings.sealing)
 
     @property
     def codec(self) -> codecs.JsonCodec:

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tfd import exceptions
+from tfd.persistence.sealing import Sealing
 
 __all__ = ['Settings']
 
@@ -41,6 +42,7 @@ class Settings:
     :ivar write_timeout: how long to wait for the other writers of an SQLite database.
     :ivar max_value_bytes: how large the stored form of one value may be: a result, a history, the inputs of a job. The
         server's own limit counts where it is less: half of MariaDB's ``max_allowed_packet``, or nearly.
+    :ivar sealing: what is secret by its name, and the keys: of ``secret_names`` and ``secret_keys``.
     """
 
     url: sa.URL
@@ -53,6 +55,7 @@ class Settings:
     lock_timeout: float = 1.0
     write_timeout: float = 10.0
     max_value_bytes: int = 8 * 1024 * 1024
+    sealing: Sealing = dataclasses.field(default_factory=Sealing)
 
     @property
     def idle_timeout(self) -> float:
@@ -71,8 +74,8 @@ class Settings:
         :raises BadConfiguration: there is no usable URL, or an option is not a positive number.
         """
         options = {'connection': conf} if isinstance(conf, str) else dict(conf)
-        values: dict[str, Any] = {'url': _parsed(options.pop('connection', None))}
-        known = {field.name: field.default for field in dataclasses.fields(cls) if field.name != 'url'}
+        values: dict[str, Any] = {'url': _parsed(options.pop('connection', None)), 'sealing': Sealing.take(options)}
+        known = {field.name: field.default for field in dataclasses.fields(cls) if field.name not in values}
         for key, value in options.items():
             if key not in known:
                 LOG.warning('option %s means nothing to the SQL driver and is left aside', key)

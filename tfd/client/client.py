@@ -46,7 +46,7 @@ class Posting:
     """One job to post; see :meth:`Client.post` for the fields."""
 
     flow: str
-    store: Mapping[str, Any] | None = None
+    store: Mapping[str, Any] | None = dataclasses.field(default=None, repr=False)
     token: str | None = None
     priority: int = 0
     name: str | None = None

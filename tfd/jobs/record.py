@@ -44,7 +44,7 @@ class NewJob:
     name: str
     flow: str
     version: str = ''
-    store: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    store: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     priority: int = 0
     not_before: float = 0.0
 
@@ -73,7 +73,8 @@ class Job:
     name: str
     flow: str
     version: str
-    store: Mapping[str, Any]
+    # What is in it may be a secret.
+    store: Mapping[str, Any] = dataclasses.field(repr=False)
     state: str
     outcome: str
     priority: int

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from tfd import states
+from tfd import formatters, states
 from tfd.types import failure as ft
 from tfd.types.notifier import DetailsFilter, Notifier
 
@@ -132,7 +132,10 @@ class Listener:
 
 
 class DumpingListener(Listener, abc.ABC):
-    """Puts changes of the flow and its tasks into words and hands them to :meth:`_dump`, which a subclass defines."""
+    """Puts changes of the flow and its tasks into words and hands them to :meth:`_dump`, which a subclass defines.
+
+    What is secret in the flow is masked.
+    """
 
     @abc.abstractmethod
     def _dump(self, message: str, *args: Any, **kwargs: Any) -> None:
@@ -153,8 +156,15 @@ class DumpingListener(Listener, abc.ABC):
         if state not in FINISH_STATES:
             self._dump('%s: task %r (%s) is %s now, it was %s', *told)
             return
-        result = details.get('result')
+        result, exc_info = details.get('result'), None
         failed = isinstance(result, ft.Failure)
+        if isinstance(result, ft.Failure):
+            if result.is_veiled:
+                result = result.pformat(traceback=True)
+            else:
+                exc_info = result.exc_info
+        else:
+            result = formatters.FailureFormatter(self._engine).mask_result(details['task_name'], result)
         self._dump(
             '%s: task %r (%s) is %s now, it was %s, with the result %s (a failure: %s)', *told, result, failed,
-            exc_info=result.exc_info if isinstance(result, ft.Failure) else None)
+            exc_info=exc_info)

@@ -17,7 +17,7 @@ LOG = logging.getLogger(__name__)
 
 
 class LoggingListener(base.DumpingListener):
-    """Logs what the flow and its tasks do, **the results of tasks included**: not for flows that handle secrets.
+    """Logs what the flow and its tasks do, **the results of tasks included**, but for what is marked as secret.
 
     :param log: the logger; this module's where it is not given.
     :param level: at which to log; DEBUG where it is not given. What was raised is logged with its traceback, at the

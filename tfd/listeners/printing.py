@@ -15,6 +15,8 @@ __all__ = ['PrintingListener']
 class PrintingListener(base.DumpingListener):
     """Prints what the flow and its tasks do, **the results of tasks included**; what was raised with its traceback.
 
+    What is marked as secret is masked.
+
     :param stderr: print to the standard error, instead of the standard output.
 
     The other arguments are those of :class:`~tfd.listeners.base.Listener`.

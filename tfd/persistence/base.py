@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from tfd.persistence import models, record
+from tfd.persistence.sealing import Sealing
 
-__all__ = ['Backend', 'Codec', 'Connection', 'Journal', 'Ownership', 'Schema']
+__all__ = ['Backend', 'Codec', 'Connection', 'Journal', 'Ownership', 'Schema', 'Secrets', 'SecretsBatch']
 
 
 class Codec(Protocol):
@@ -17,17 +19,35 @@ class Codec(Protocol):
     A codec keeps these rules: ``decode(encode(v))`` equals ``v`` for every value that :meth:`encode` accepts;
     ``encode`` has no side effect; what it returned is never changed by a later change of the value. (That of the memory
     backend's journal stores the object itself and keeps neither the last rule nor copies.)
+
+    Secrets rest encrypted, where they rest anywhere: a codec whose stored form leaves the process shows neither what a
+    :class:`~tfd.types.secret.Secret` holds nor, with a key, what is secret by its name.
     """
 
-    def encode(self, value: Any, what: str) -> Any:
+    @property
+    def sealing(self) -> Sealing:
+        """What is secret by its name, and the keys."""
+
+    def encode(self, value: Any, what: str, secret: bool = False) -> Any:
         """Return the stored form of ``value``.
 
         :param what: whose value it is, for the error (``"result of atom 'a'"``).
-        :raises NotStorable: some part of the value has no stored form.
+        :param secret: all of it is secret by its name; it is decoded as the plain value.
+        :raises NotStorable: some part of the value has no stored form; that of a Secret needs a key.
         """
 
     def decode(self, stored: Any) -> Any:
-        """Return the value that was encoded; None for None."""
+        """Return the value that was encoded; None for None.
+
+        :raises UnknownKey: it is secret, and its key is not here.
+        """
+
+    def renewed(self, value: Any, what: str, stored: Any) -> Any:
+        """Return the stored form of ``value`` that comes in the place of another.
+
+        That itself where it is a form of the same value: encrypting a value twice gives two forms. What was all secret
+        stays so.
+        """
 
 
 class Journal(Protocol):
@@ -241,4 +261,37 @@ class Schema(Protocol):
         """Take away what this release does not need: no earlier one works any more.
 
         :raises IncompatibleSchema: the schema is not expanded yet, or newer than this release can work with.
+        """
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SecretsBatch:
+    """What some rows had.
+
+    :ivar found: how many secrets each key encrypts, by the ids of the keys, before anything was changed.
+    :ivar changed: values that were encrypted anew.
+    :ivar missed: values that somebody else changed meanwhile, and that were left alone.
+    :ivar unreadable: a line about each value that no key here decrypts.
+    """
+
+    found: Mapping[str, int]
+    changed: int = 0
+    missed: int = 0
+    unreadable: Sequence[str] = ()
+
+
+class Secrets(Protocol):
+    """Stored secrets, for who looks after the keys.
+
+    A driver keeps these rules: a batch is one transaction of a bounded size; what an engine writes meanwhile is never
+    replaced by something older; broken off and begun again, it does only what is left.
+    """
+
+    def batches(self, size: int, rotate: bool) -> Iterator[SecretsBatch]:
+        """Go through all that is stored, and yield what each batch had.
+
+        :param size: rows that one batch looks at.
+        :param rotate: encrypt anew what is not encrypted with the first key.
+        :raises BadConfiguration: there is no key to encrypt with.
+        :raises StorageUnavailable: the rest is left as it is.
         """

@@ -12,144 +12,188 @@ its arguments left out, where it would be too large to be stored), and an instan
 ``namedtuple``, an ``OrderedDict``, a translated message) as that builtin. Nothing is ever pickled, and reading calls
 no constructor but those of the types listed here: classes are named by import path, and only dataclasses and
 enumerations are looked up.
+
+A :class:`~tfd.types.secret.Secret` is stored encrypted, with the id of the key. So is what is secret by its name, which
+comes back as the plain value that it was.
 """
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-import datetime
-import decimal
-import enum
-import importlib
+import collections
+import functools
 import json
-import uuid
-import zoneinfo
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from tfd import exceptions
-from tfd.types import failure as ft
+from tfd.persistence import extensions, sealing, written
+from tfd.persistence.extensions import SCALARS
+from tfd.persistence.written import TAG, tagged
+from tfd.types.secret import Secret
 
-__all__ = ['JsonCodec']
+__all__ = ['SECRET', 'JsonCodec', 'keys_in', 'sealed_anew']
 
-_TAG = '$'
 #: How the tag shows in the text of any value that has one.
-_MARK = f'"{_TAG}"'
+_MARK = f'"{TAG}"'
 
-#: Exact types that JSON keeps as they are, and that contain nothing.
-_SCALARS = frozenset((type(None), bool, int, float, str))
 _KEYS = frozenset((str,))
 #: How a failure shows in the text of any value that has one.
 _FAILURE = f'{{{_MARK}:["failure",'
-#: What is kept of each text of a failure that is too large, in characters.
-_CUT = 1000
-#: Above this many bits Python refuses to print an integer in decimal (see sys.set_int_max_str_digits).
-_INT_BITS = 14_000
+#: How a secret shows in the text of any value that has one.
+SECRET = f'{{{_MARK}:["secret",'
+_SEALED = re.compile(re.escape(SECRET) + r'"([0-9a-f]+)","([A-Za-z0-9_=-]+)"')
+#: Says of a stored secret that it comes back as a plain value.
+_PLAIN = 'plain'
 
 # The encoder of the standard library; ASCII only, so that no character set of a database matters, NUL included.
-_dumps = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(',', ':')).encode
-
-#: Where inside a value: the enclosing path, how the step from it is written, and the step; None at the top.
-_Path = tuple[Any, str, Any] | None
+_encoder = functools.partial(json.JSONEncoder, ensure_ascii=True, check_circular=False, separators=(',', ':'))
+_dumps = _encoder().encode
 
 
 def _is_plain(value: Any) -> bool:
     """Tell whether JSON keeps this value exactly. Leaves are looked at by C code, a container at a time."""
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in SCALARS:
         return True
     if kind is dict:
-        if not _KEYS.issuperset(map(type, value)) or _TAG in value:
+        if not _KEYS.issuperset(map(type, value)) or TAG in value:
             return False
         members: Iterable[Any] = value.values()
     elif kind is list:
         members = value
     else:
         return False
-    if _SCALARS.issuperset(map(type, members)):
+    if SCALARS.issuperset(map(type, members)):
         return True
-    return all(type(member) in _SCALARS or _is_plain(member) for member in members)
+    return all(type(member) in SCALARS or _is_plain(member) for member in members)
 
 
-class _Refused(Exception):
-    """Some part of a value has no stored form."""
-
-    def __init__(self, path: _Path, why: str) -> None:
-        super().__init__(why)
-        steps = []
-        while path is not None:
-            path, form, step = path
-            steps.append(form % _printed(step))
-        self.path = '$' + ''.join(reversed(steps))
-        self.why = why
+def keys_in(stored: str | None) -> collections.Counter[str]:
+    """Return how many secrets each key encrypts in a stored text, by the ids of the keys."""
+    return collections.Counter(key for key, _ in _SEALED.findall(stored or ''))
 
 
-def _printed(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception:
-        return f'<{_type_name(type(value))} that cannot be printed>'
+def sealed_anew(stored: str, keys: sealing.Sealing) -> str:
+    """Return a stored text with all secrets in it encrypted with the first key, those inside of secrets too.
+
+    Nothing is decoded: classes that it names need not exist here.
+
+    :raises UnknownKey: the key of one is not here.
+    :raises InvalidFormat: one is damaged.
+    """
+    def again(found: re.Match[str]) -> str:
+        opened = keys.open(found[1], found[2])
+        key, sealed = keys.seal(sealed_anew(opened, keys))
+        return f'{SECRET}"{key}","{sealed}"'
+
+    return _SEALED.sub(again, stored)
 
 
 class JsonCodec:
     """Stores values as JSON text with typed extensions; see the module's description.
 
     :param excess: returns size and limit, in bytes, of a text that is too large to be stored, None for any other.
+    :param keys: encrypts what is secret; without it, or without a key there, a Secret has no stored form.
     """
 
-    __slots__ = ('_excess',)
+    __slots__ = ('_dumps', '_excess', '_names', '_restore', '_sealing')
 
-    def __init__(self, excess: Callable[[str], tuple[int, int] | None] | None = None) -> None:
+    def __init__(
+        self, excess: Callable[[str], tuple[int, int] | None] | None = None, keys: sealing.Sealing | None = None,
+    ) -> None:
         self._excess = excess
+        self._sealing = sealing.Sealing() if keys is None else keys
+        self._names = self._sealing if self._sealing.has_keys and self._sealing.has_names else None
+        self._dumps = _encoder(default=self._seal).encode
+        self._restore = functools.partial(extensions.restore, self._open)
 
-    def encode(self, value: Any, what: str) -> str:
+    @property
+    def sealing(self) -> sealing.Sealing:
+        """What is secret by its name, and the keys."""
+        return self._sealing
+
+    def encode(self, value: Any, what: str, secret: bool = False) -> str:
         """Return ``value`` as ASCII text.
 
         Where that is too large, the failures in it are cut down to their types and the begins of their texts first.
 
         :param what: whose value it is, for the error (``"result of atom 'a'"``).
-        :raises NotStorable: some part of the value has no stored form.
+        :param secret: all of it is secret by its name: encrypted where there is a key, and plain when it is decoded.
+        :raises NotStorable: some part of the value has no stored form; that of a Secret needs a key.
         :raises TooLarge: it has one that is too large to be stored.
         """
-        text = self._written(value, what)
+        secret = secret and value is not None and self._names is not None
+        text = self._written(value, what, secret)
         if self._excess is None or (found := self._excess(text)) is None:
             return text
         if _FAILURE in text:
-            text = _dumps(_cut_failures(_expand(value, None)))
+            text = self._dumps(written.cut_failures(self._expanded(value, what, secret)))
             found = self._excess(text)
             if found is None:
                 return text
         raise exceptions.TooLarge(what, *found)
 
-    def _written(self, value: Any, what: str) -> str:
+    def _written(self, value: Any, what: str, secret: bool) -> str:
         try:
-            if _is_plain(value):
-                return _dumps(value)
+            if not secret and _is_plain(value):
+                text = _dumps(value)
+                if self._names is None or not self._names.may_have_names(text):
+                    return text
         except RecursionError:
             raise _too_deep(what) from None
         except ValueError:
             # An integer too long for decimal notation: the extension has a notation for it.
             pass
         try:
-            return _dumps(_expand(value, None))
-        except _Refused as err:
-            raise exceptions.NotStorable(what, err.path, err.why) from err
+            return self._dumps(self._expanded(value, what, secret))
+        except _NeedsKey as err:
+            raise exceptions.NoSecretKey(what, err.path) from None
         except RecursionError:
             raise _too_deep(what) from None
+
+    def _expanded(self, value: Any, what: str, secret: bool) -> Any:
+        """Return what JSON is to be written for a value, secrets in it still to be encrypted."""
+        try:
+            expanded = extensions.expand(value)
+        except extensions.Refused as err:
+            raise exceptions.NotStorable(what, err.path, err.why) from err
+        if self._names is not None:
+            expanded = written.hide_named(expanded, self._names.is_named)
+        return written.Hidden(expanded, plain=True) if secret else expanded
+
+    def _seal(self, hidden: written.Hidden) -> Any:
+        """Return what is written for a secret; called by the encoder of JSON."""
+        if not self._sealing.has_keys:
+            raise _NeedsKey(hidden.path, 'Secret')
+        sealed = self._sealing.seal(self._dumps(hidden.expanded))
+        return tagged('secret', *sealed, *((_PLAIN,) if hidden.plain else ()))
+
+    def _open(self, key: str, sealed: str, how: str = '') -> Any:
+        opened = self.decode(self._sealing.open(key, sealed))
+        return opened if how == _PLAIN else Secret(opened)
+
+    def renewed(self, value: Any, what: str, stored: str | None) -> str:
+        """Return ``value`` as text that comes in the place of another."""
+        if stored is None or SECRET not in stored:
+            return self.encode(value, what)
+        if self.decode(stored) == value:
+            return stored
+        return self.encode(value, what, secret=stored.startswith(SECRET))
 
     def decode(self, stored: str | None) -> Any:
         """Return the value that was encoded; None for None.
 
         :raises InvalidFormat: the text is none that :meth:`encode` made, or names a class that cannot be found here.
+        :raises UnknownKey: it is secret, and its key is not here.
         """
         if stored is None:
             return None
         try:
             if _MARK in stored:
-                return json.loads(stored, object_hook=_restore)
+                return json.loads(stored, object_hook=self._restore)
             return json.loads(stored)
-        except exceptions.InvalidFormat:
+        except (exceptions.InvalidFormat, exceptions.UnknownKey):
             raise
         except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as err:
             # The text may hold secrets: the message does not repeat it.
@@ -157,249 +201,9 @@ class JsonCodec:
                 f'a stored value of {len(stored)} characters cannot be read: {type(err).__name__}') from err
 
 
+class _NeedsKey(extensions.Refused):
+    """Some part of a value is secret, and there is no key."""
+
+
 def _too_deep(what: str) -> exceptions.NotStorable:
     return exceptions.NotStorable(what, '$', 'structure that contains itself, or is nested too deeply')
-
-
-# -- writing ---------------------------------------------------------------------------------------
-
-
-def _expand(value: Any, path: _Path) -> Any:
-    """Return what JSON is to be written for this value."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return _tagged('int', hex(value)) if kind is int and value.bit_length() > _INT_BITS else value
-    if kind is list:
-        return _members(value, path)
-    if kind is dict:
-        return _expand_dict(value, path)
-    for types, write in _WRITERS:
-        if isinstance(value, types):
-            return write(value, path)
-    if dataclasses.is_dataclass(kind):
-        return _expand_dataclass(value, path)
-    raise _Refused(path, _type_name(kind))
-
-
-def _tagged(kind: str, *parts: Any) -> dict[str, Any]:
-    return {_TAG: [kind, *parts]}
-
-
-def _type_name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'
-
-
-def _members(values: Iterable[Any], path: _Path) -> list[Any]:
-    return [_expand(value, (path, '[%s]', index)) for index, value in enumerate(values)]
-
-
-def _expand_dict(value: dict[Any, Any], path: _Path) -> Any:
-    if _TAG not in value and all(type(key) is str for key in value):
-        return {key: _expand(member, (path, '[%s]', key)) for key, member in value.items()}
-    pairs = [
-        [_expand(key, (path, '.keys()[%s]', key)), _expand(member, (path, '[%s]', key))] for key,
-        member in value.items()
-    ]
-    return _tagged('dict', pairs)
-
-
-def _expand_datetime(value: datetime.datetime, path: _Path) -> Any:
-    if isinstance(value.tzinfo, zoneinfo.ZoneInfo) and value.tzinfo.key:
-        return _tagged('datetime', value.replace(tzinfo=None, fold=0).isoformat(), value.fold, value.tzinfo.key)
-    return _tagged('datetime', value.replace(fold=0).isoformat(), value.fold)
-
-
-def _expand_time(value: datetime.time, path: _Path) -> Any:
-    if value.tzinfo is not None and value.utcoffset() is None:
-        raise _Refused(path, f'time in zone {value.tzinfo}')
-    return _tagged('time', value.isoformat(), value.fold)
-
-
-def _class_path(kind: type, path: _Path) -> str:
-    """Return the import path of a class, having made sure that it leads there."""
-    name = f'{kind.__module__}:{kind.__qualname__}'
-    try:
-        found = _find_class(name)
-    except exceptions.InvalidFormat:
-        found = None
-    if found is not kind:
-        raise _Refused(path, f'{_type_name(kind)} (a class that cannot be imported by that name)')
-    return name
-
-
-def _expand_enum(value: enum.Enum, path: _Path) -> Any:
-    if value.name not in type(value).__members__:
-        # A combination of flags has no name of its own.
-        return _tagged('enum', _class_path(type(value), path), None, _expand(value.value, path))
-    return _tagged('enum', _class_path(type(value), path), value.name)
-
-
-def _expand_dataclass(value: Any, path: _Path) -> Any:
-    name = _class_path(type(value), path)
-    fields = {
-        field.name: _expand(getattr(value, field.name), (path, '[%s]', field.name))
-        for field in dataclasses.fields(value) if hasattr(value, field.name)
-    }
-    return _tagged('dataclass', name, [[field, member] for field, member in fields.items()])
-
-
-def _expand_failure(value: ft.Failure, path: _Path) -> Any:
-    return _tagged('failure', _failure_fields(value.to_dict(), path))
-
-
-def _failure_fields(fields: dict[str, Any], path: _Path) -> dict[str, Any]:
-    """Return a failure's dictionary in storable form. An argument that has none becomes its text: none is refused."""
-    args = [_argument(arg, path) for arg in fields.get('exc_args') or ()]
-    causes = [_failure_fields(cause, path) for cause in fields.get('causes') or ()]
-    return {**fields, 'exc_args': args, 'causes': causes, 'exc_type_names': list(fields['exc_type_names'])}
-
-
-def _cut_failures(written: Any) -> Any:
-    """Shorten, in place, the failures in what JSON is to be written for a value; return it."""
-    members: Iterable[Any] = ()
-    if type(written) is list:
-        members = written
-    elif type(written) is dict:
-        parts = written.get(_TAG)
-        if type(parts) is list and parts[0] == 'failure':
-            _cut_failure(parts[1])
-        else:
-            members = written.values()
-    for member in members:
-        _cut_failures(member)
-    return written
-
-
-def _cut_failure(fields: dict[str, Any]) -> None:
-    """Keep the begin of a failure's text, the end of its traceback, and no arguments."""
-    if len(fields['exception_str']) > _CUT:
-        fields['exception_str'] = fields['exception_str'][:_CUT] + '…'
-    if len(fields['traceback_str']) > _CUT:
-        fields['traceback_str'] = '…' + fields['traceback_str'][-_CUT:]
-    fields['exc_args'] = []
-    for cause in fields['causes']:
-        _cut_failure(cause)
-
-
-def _argument(arg: Any, path: _Path) -> Any:
-    try:
-        return _expand(arg, path)
-    except (_Refused, RecursionError):
-        return _printed(arg)
-
-
-def _expand_exception(value: BaseException, path: _Path) -> Any:
-    if not isinstance(value, Exception):
-        raise _Refused(path, _type_name(type(value)))
-    return _expand_failure(ft.Failure.from_exception(value), path)
-
-
-#: Types that have an extension, and how it is written. The first that fits is taken: enumerations may be integers or
-#: text.
-_WRITERS: tuple[tuple[type | tuple[type, ...], Callable[[Any, _Path], Any]], ...] = (
-    (enum.Enum, _expand_enum),
-    (ft.Failure, _expand_failure),
-    (BaseException, _expand_exception),
-    (tuple, lambda value, path: _tagged('tuple', *_members(value, path))),
-    (set, lambda value, path: _tagged('set', *_members(value, path))),
-    (frozenset, lambda value, path: _tagged('frozenset', *_members(value, path))),
-    (bytes, lambda value, path: _tagged('bytes', base64.b64encode(value).decode())),
-    (bytearray, lambda value, path: _tagged('bytearray', base64.b64encode(value).decode())),
-    (datetime.datetime, _expand_datetime),
-    (datetime.date, lambda value, path: _tagged('date', value.isoformat())),
-    (datetime.time, _expand_time),
-    (datetime.timedelta, lambda value, path: _tagged('timedelta', value.days, value.seconds, value.microseconds)),
-    (uuid.UUID, lambda value, path: _tagged('uuid', value.hex)),
-    (decimal.Decimal, lambda value, path: _tagged('decimal', str(value))),
-    (complex, lambda value, path: _tagged('complex', value.real, value.imag)),
-    # Subclasses of what JSON has; dataclasses that are dicts or lists too are rare enough.
-    (str, lambda value, path: str.__str__(value)),
-    (int, lambda value, path: _expand(int(value), path)),
-    (float, lambda value, path: float(value)),
-    (list, _members),
-    (dict, lambda value, path: _expand_dict(dict(value), path)),
-)
-
-
-# -- reading ---------------------------------------------------------------------------------------
-
-
-def _restore(pairs: dict[str, Any]) -> Any:
-    """Return the value of an extension whose parts were restored already; any other object as it is."""
-    if len(pairs) != 1 or _TAG not in pairs:
-        return pairs
-    kind, *parts = pairs[_TAG]
-    read = _READERS.get(kind)
-    if read is None:
-        raise exceptions.InvalidFormat(f'a stored value is of kind {kind!r}, which this release does not know')
-    return read(*parts)
-
-
-def _find_class(name: str) -> type:
-    """Return the class at ``module:qualified name``.
-
-    :raises InvalidFormat: there is none.
-    """
-    module, _, path = name.partition(':')
-    try:
-        found: Any = importlib.import_module(module)
-        for step in path.split('.'):
-            found = getattr(found, step)
-    except (ImportError, AttributeError, ValueError) as err:
-        raise exceptions.InvalidFormat(f'a stored value is a {name}, which cannot be imported here') from err
-    if not isinstance(found, type):
-        raise exceptions.InvalidFormat(f'a stored value is a {name}, which is no class here')
-    return found
-
-
-def _read_datetime(text: str, fold: int, zone: str | None = None) -> datetime.datetime:
-    when = datetime.datetime.fromisoformat(text).replace(fold=fold)
-    return when if zone is None else when.replace(tzinfo=zoneinfo.ZoneInfo(zone))
-
-
-def _read_enum(name: str, member: str | None, value: Any = None) -> enum.Enum:
-    found = _find_class(name)
-    if not issubclass(found, enum.Enum):
-        raise exceptions.InvalidFormat(f'a stored value is a {name}, which is no enumeration here')
-    return found(value) if member is None else found[member]
-
-
-def _read_dataclass(name: str, fields: list[list[Any]]) -> Any:
-    """Return an instance with these fields, made without its constructor: what was stored is what comes back.
-
-    A field that the class got since takes its default, one that it lost is left out.
-    """
-    found = _find_class(name)
-    if not dataclasses.is_dataclass(found):
-        raise exceptions.InvalidFormat(f'a stored value is a {name}, which is no dataclass here')
-    stored = {field: value for field, value in fields}
-    instance = object.__new__(found)
-    for field in dataclasses.fields(found):
-        if field.name in stored:
-            object.__setattr__(instance, field.name, stored[field.name])
-        elif field.default_factory is not dataclasses.MISSING:
-            object.__setattr__(instance, field.name, field.default_factory())
-        elif field.default is not dataclasses.MISSING:
-            object.__setattr__(instance, field.name, field.default)
-    return instance
-
-
-_READERS: dict[str, Callable[..., Any]] = {
-    'bytearray': lambda text: bytearray(base64.b64decode(text)),
-    'bytes': base64.b64decode,
-    'complex': complex,
-    'dataclass': _read_dataclass,
-    'date': datetime.date.fromisoformat,
-    'datetime': _read_datetime,
-    'decimal': decimal.Decimal,
-    'dict': lambda pairs: {key: value for key, value in pairs},
-    'enum': _read_enum,
-    'failure': ft.Failure.from_dict,
-    'frozenset': lambda *members: frozenset(members),
-    'int': lambda text: int(text, 16),
-    'set': lambda *members: set(members),
-    'time': lambda text, fold: datetime.time.fromisoformat(text).replace(fold=fold),
-    'timedelta': datetime.timedelta,
-    'tuple': lambda *members: members,
-    'uuid': lambda text: uuid.UUID(hex=text),
-}

@@ -21,9 +21,11 @@ def _kind(detail: models.AtomDetail) -> str:
     return 'retry' if isinstance(detail, models.RetryDetail) else 'task'
 
 
-def _encoded(codec: base.Codec, value: Any, what: str) -> Any:
+def _encoded(codec: base.Codec, value: Any, what: str, known: Any, field: str) -> Any:
     """Return the stored form; None, and an empty collection of metadata or attempts, are stored as nothing."""
-    return None if value is None else codec.encode(value, what)
+    if value is None:
+        return None
+    return codec.encode(value, what) if known is None else codec.renewed(value, what, getattr(known, field))
 
 
 def _seconds(when: datetime.datetime | None) -> float | None:
@@ -37,30 +39,42 @@ def _moment(seconds: float | None) -> datetime.datetime | None:
 # -- to records ------------------------------------------------------------------------------------
 
 
-def book_record(book: models.LogBook, codec: base.Codec) -> record.BookRecord:
+def book_record(
+    book: models.LogBook, codec: base.Codec, known: record.BookRecord | None = None
+) -> record.BookRecord:
     """Return the record of a book.
+
+    :param known: what is stored of it.
 
     :raises NotStorable: its metadata has no stored form.
     """
     return record.BookRecord(
-        uuid=book.uuid, name=book.name, meta=_encoded(codec, book.meta or None, f'metadata of logbook {book.name!r}'),
+        uuid=book.uuid, name=book.name,
+        meta=_encoded(codec, book.meta or None, f'metadata of logbook {book.name!r}', known, 'meta'),
         created_at=_seconds(book.created_at), updated_at=_seconds(book.updated_at))
 
 
-def flow_record(flow: models.FlowDetail, book: str | None, codec: base.Codec) -> record.FlowRecord:
+def flow_record(
+    flow: models.FlowDetail, book: str | None, codec: base.Codec, known: record.FlowRecord | None = None
+) -> record.FlowRecord:
     """Return the record of a flow detail, without its atoms.
+
+    :param known: what is stored of it.
 
     :raises NotStorable: its metadata has no stored form.
     """
     return record.FlowRecord(
         uuid=flow.uuid, book=book, name=flow.name, state=flow.state,
-        meta=_encoded(codec, flow.meta or None, f'metadata of flow {flow.name!r}'))
+        meta=_encoded(codec, flow.meta or None, f'metadata of flow {flow.name!r}', known, 'meta'))
 
 
-def atom_record(atom: models.AtomDetail, flow: str, number: int, codec: base.Codec) -> record.AtomRecord:
+def atom_record(
+    atom: models.AtomDetail, flow: str, number: int, codec: base.Codec, known: record.AtomRecord | None = None
+) -> record.AtomRecord:
     """Return the record of an atom detail.
 
     :param number: the atom's number in its flow.
+    :param known: what is stored of it.
     :raises NotStorable: one of its values has no stored form.
     """
     who = f'{_kind(atom)} {atom.name!r}'
@@ -71,11 +85,11 @@ def atom_record(atom: models.AtomDetail, flow: str, number: int, codec: base.Cod
         flow=flow, number=number, uuid=atom.uuid, name=atom.name, kind=_kind(atom),
         version='' if atom.version is None else str(atom.version),
         state=atom.state, intention=atom.intention,
-        result=_encoded(codec, results, f'result of {who}'),
-        failure=_encoded(codec, atom.failure, f'failure of {who}'),
-        revert_result=_encoded(codec, atom.revert_results, f'revert result of {who}'),
-        revert_failure=_encoded(codec, atom.revert_failure, f'revert failure of {who}'),
-        meta=_encoded(codec, atom.meta or None, f'metadata of {who}'))
+        result=_encoded(codec, results, f'result of {who}', known, 'result'),
+        failure=_encoded(codec, atom.failure, f'failure of {who}', known, 'failure'),
+        revert_result=_encoded(codec, atom.revert_results, f'revert result of {who}', known, 'revert_result'),
+        revert_failure=_encoded(codec, atom.revert_failure, f'revert failure of {who}', known, 'revert_failure'),
+        meta=_encoded(codec, atom.meta or None, f'metadata of {who}', known, 'meta'))
 
 
 # -- from records ----------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ class LogbookConnection:
     def _save_book(self, rows: Rows, book: models.LogBook) -> models.LogBook:
         now = self._wall()
         stored = rows.books(book.uuid)
-        mine = details.book_record(book, self._codec)
+        mine = details.book_record(book, self._codec, stored[0] if stored else None)
         if stored:
             mine = replace(mine, name=stored[0].name, created_at=stored[0].created_at)
         rows.put_book(replace(mine, created_at=mine.created_at or now, updated_at=now if stored else None))
@@ -129,7 +129,7 @@ class LogbookConnection:
     def _save_flow(
         self, rows: Rows, flow: models.FlowDetail, known: record.FlowRecord | None, book: str | None, now: float
     ) -> None:
-        mine = details.flow_record(flow, book, self._codec)
+        mine = details.flow_record(flow, book, self._codec, known)
         stored = rows.atoms(flow=flow.uuid) if known is not None else ()
         atoms = self._numbered(flow, stored)
         claim = rows.claim(flow.uuid)
@@ -144,16 +144,15 @@ class LogbookConnection:
 
     def _numbered(self, flow: models.FlowDetail, known: Sequence[record.AtomRecord]) -> list[record.AtomRecord]:
         """Return records of the flow's atoms: those that are known keep their numbers, the others get the next ones."""
-        numbers = {atom.uuid: atom.number for atom in known}
-        kinds = {atom.uuid: atom.kind for atom in known}
-        following = max(numbers.values(), default=-1) + 1
+        stored = {atom.uuid: atom for atom in known}
+        following = max((atom.number for atom in known), default=-1) + 1
         result = []
         for atom in flow:
-            number = numbers.get(atom.uuid)
-            if number is None:
-                number, following = following, following + 1
-            mine = details.atom_record(atom, flow.uuid, number, self._codec)
-            _check_kind(mine, kinds.get(atom.uuid, mine.kind))
+            found = stored.get(atom.uuid)
+            number = following if found is None else found.number
+            following += found is None
+            mine = details.atom_record(atom, flow.uuid, number, self._codec, found)
+            _check_kind(mine, mine.kind if found is None else found.kind)
             result.append(mine)
         return result
 
@@ -213,7 +212,7 @@ class LogbookConnection:
 
     def _update_atom(self, rows: Rows, atom: models.AtomDetail) -> models.AtomDetail:
         known = _one('atom details', atom.uuid, rows.atoms(uuid=atom.uuid))
-        mine = replace(details.atom_record(atom, known.flow, known.number, self._codec), name=known.name)
+        mine = replace(details.atom_record(atom, known.flow, known.number, self._codec, known), name=known.name)
         _check_kind(mine, known.kind)
         claim = rows.claim(known.flow)
         if claim and mine != known:

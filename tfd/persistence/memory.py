@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from tfd import exceptions
 from tfd.persistence import logbooks, record
+from tfd.persistence.sealing import Sealing
 
 __all__ = ['Fences', 'MemoryBackend', 'MemoryJournal', 'ReferenceCodec']
 
@@ -25,7 +26,15 @@ class ReferenceCodec:
     changes later has changed in storage too, as it has for whoever else holds that object.
     """
 
-    def encode(self, value: Any, what: str) -> Any:
+    def __init__(self, sealing: Sealing | None = None) -> None:
+        self._sealing = Sealing() if sealing is None else sealing
+
+    @property
+    def sealing(self) -> Sealing:
+        """What is secret by its name; nothing is encrypted, because nothing leaves the process."""
+        return self._sealing
+
+    def encode(self, value: Any, what: str, secret: bool = False) -> Any:
         """Return the value itself."""
         return value
 
@@ -33,11 +42,15 @@ class ReferenceCodec:
         """Return the value itself."""
         return stored
 
+    def renewed(self, value: Any, what: str, stored: Any) -> Any:
+        """Return the value itself."""
+        return self.encode(value, what)
+
 
 class _CopyCodec(ReferenceCodec):
     """Stores and returns copies: a logbook's user cannot change what is stored. What cannot be copied is shared."""
 
-    def encode(self, value: Any, what: str) -> Any:
+    def encode(self, value: Any, what: str, secret: bool = False) -> Any:
         return self.decode(value)
 
     def decode(self, stored: Any) -> Any:
@@ -98,13 +111,14 @@ class _Tables:
 class MemoryBackend:
     """Keeps logbooks in this object.
 
-    :param conf: ignored but for its name; there is nothing to configure.
+    :param conf: ``secret_names``, and ``secret_keys`` that are not needed, as every backend takes them; the rest is
+        ignored.
     :param fences: who checks the fences of entries that have one; without it every fence is lost.
     """
 
     def __init__(self, conf: Mapping[str, Any] | None = None, fences: Fences | None = None) -> None:
         self._tables = _Tables(fences)
-        self._journal = MemoryJournal(self._tables)
+        self._journal = MemoryJournal(self._tables, sealing=Sealing.take(dict(conf or {})))
 
     def get_connection(self) -> logbooks.LogbookConnection:
         """Return a new connection."""
@@ -121,11 +135,13 @@ class MemoryBackend:
 class MemoryJournal:
     """A :class:`tfd.persistence.base.Journal` over rows in memory."""
 
-    def __init__(self, tables: _Tables, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, tables: _Tables, wall: Callable[[], float] = time.time, sealing: Sealing | None = None
+    ) -> None:
         self._tables = tables
         self._fences = tables.fences
         self._wall = wall
-        self._codec = ReferenceCodec()
+        self._codec = ReferenceCodec(sealing)
 
     @property
     def codec(self) -> ReferenceCodec:
@@ -209,7 +225,7 @@ class _MemoryStorage:
 
     def __init__(self, backend: MemoryBackend, tables: _Tables) -> None:
         self.backend = backend
-        self.codec = _CopyCodec()
+        self.codec = _CopyCodec(backend.journal().codec.sealing)
         self._tables = tables
 
     def run(self, work: Callable[[logbooks.Rows], _R], writing: bool) -> _R:

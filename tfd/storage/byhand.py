@@ -143,7 +143,7 @@ class Storage(storage.Storage):
                 return
             node = self._held(atom_name)
             if state == states.FAILURE:
-                self.columns.fail(node, result)
+                self.add_failure(node, result)
             elif state in (states.REVERTED, states.REVERT_FAILURE):
                 self.reverted(node, result)
             elif not self.executed(node, result) and not isinstance(result, ft.Failure):

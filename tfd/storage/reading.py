@@ -12,7 +12,9 @@ from tfd.plan.model import Argument, Kind
 from tfd.retry import History
 from tfd.scheduler import Code
 from tfd.storage.columns import NOTHING, Columns
+from tfd.storage.veiling import veil_for
 from tfd.types import failure as ft
+from tfd.types.secret import Secret, Veil
 
 __all__ = ['IDEMPOTENCY_KEY', 'Reader']
 
@@ -31,6 +33,10 @@ class Reader:
     def __init__(self, flow_detail: models.FlowDetail, backend: base.Backend | None) -> None:
         self._flow_detail = flow_detail
         self._backend = backend
+        self._journal = backend.journal() if backend is not None else None
+        self._veil = veil_for(self._journal)
+        self._has_names = bool(self._veil)
+        self._secret_nodes: frozenset[int] = frozenset()
         self._inputs: dict[str, Any] = {}
         self._transient: dict[str, Any] = {}
         self._atom_inputs: dict[str, dict[str, Any]] = {}
@@ -46,6 +52,15 @@ class Reader:
         if self._columns is None:
             raise exceptions.InvalidState(f'flow {self.flow_name!r} is not prepared: nothing is known of its atoms')
         return self._columns
+
+    @property
+    def veil(self) -> Veil:
+        """What hides the flow's secrets from whatever is shown of it."""
+        return self._veil
+
+    def _learn(self, pairs: Mapping[str, Any]) -> None:
+        if Secret.made or self._has_names:
+            self._veil.learn(pairs)
 
     # -- arguments ---------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from tfd.scheduler import Code, Gated, Moved, Resolved, Step
 from tfd.scheduler.vocabulary import FAILED, STATE_NAMES
 from tfd.storage.columns import Columns
 from tfd.storage.decisions import next_record
+from tfd.types.secret import Veil
 
 __all__ = ['MAX_NAME', 'Recorder']
 
@@ -31,9 +32,15 @@ class Recorder:
 
     :param columns: where the values of the steps are.
     :param fence: goes with every write; None for a flow that no job owns.
+    :param veil: hides secrets in what tasks tell of their progress.
+    :param named: nodes whose results are secret by their names.
     """
 
-    def __init__(self, journal: base.Journal, columns: Columns, fence: Fence | None) -> None:
+    def __init__(
+        self, journal: base.Journal, columns: Columns, fence: Fence | None, veil: Veil, named: frozenset[int],
+    ) -> None:
+        self._veil = veil
+        self._named = named
         self._journal = journal
         self._columns = columns
         self._plan: Plan = columns.plan
@@ -68,10 +75,10 @@ class Recorder:
         """
         what = f'result of atom {self._plan.atoms[node].name!r}'
         if self._plan.kinds[node] == Kind.RETRY:
-            self._journal.codec.encode(value, what)
+            self._journal.codec.encode(value, what, secret=node in self._named)
             self._unsaved_history.add(node)
         else:
-            self._encoded[node] = self._journal.codec.encode(value, what)
+            self._encoded[node] = self._journal.codec.encode(value, what, secret=node in self._named)
 
     def history_changed(self, retry: int) -> None:
         """Record a retry's history with the next step."""
@@ -193,23 +200,29 @@ class Recorder:
     def _history(self, retry: int) -> Any:
         name = self._plan.atoms[retry].name
         history = self._columns.stored_history(retry)
+        secret = retry in self._named
         try:
-            return self._journal.codec.encode(history, f'history of retry {name!r}')
+            return self._journal.codec.encode(history, f'history of retry {name!r}', secret=secret)
         except exceptions.NotStorable:
             plain = [
                 (provided, {atom: type(failure).from_dict(failure.to_dict(include_args=False))
                             for atom, failure in failures.items()})
                 for provided, failures in history]
-            return self._journal.codec.encode(plain, f'history of retry {name!r}')
+            return self._journal.codec.encode(plain, f'history of retry {name!r}', secret=secret)
 
     def _add_meta(self, changes: dict[int, dict[str, Any]]) -> set[int]:
         """Add metadata that is not recorded yet; return whose it is."""
         taken, self._unsaved_meta = self._unsaved_meta, set()
         for node in taken:
             # A copy: the task that tells its progress may go on doing so.
-            meta = self._journal.codec.encode(dict(self._columns.metas[node]), 'progress details')
+            meta = self._journal.codec.encode(self._told(dict(self._columns.metas[node])), 'progress details')
             changes.setdefault(node, {})['meta'] = meta
         return taken
+
+    def _told(self, meta: dict[str, Any]) -> dict[str, Any]:
+        """Return metadata as it is recorded: what tasks tell of their progress is for people to read."""
+        details = 'progress_details'
+        return {**meta, details: self._veil.value(meta[details])} if self._veil and details in meta else meta
 
     def _append(
         self, changes: dict[int, dict[str, Any]], decisions: list[DecisionRecord], columns: tuple[str, ...],

@@ -17,7 +17,9 @@ from tfd.storage.columns import UNCALLED, Columns, derived_uuid
 from tfd.storage.decisions import found, next_record
 from tfd.storage.reading import Reader
 from tfd.storage.recorder import Recorder
+from tfd.storage.veiling import learn_recorded, named_nodes
 from tfd.types import failure as ft
+from tfd.types.secret import Secret
 
 __all__ = ['INJECTOR', 'Storage']
 
@@ -54,7 +56,6 @@ class Storage(Reader):
         self._fence = fence
         self._book = book
         self._clock = clock
-        self._journal = backend.journal() if backend is not None else None
         self._recorder: Recorder | None = None
         self._injector_number = 0
         self._injector_known = False
@@ -75,7 +76,10 @@ class Storage(Reader):
         :raises OwnershipLost, StorageUnavailable, NotStorable: as the journal does.
         """
         columns = Columns(plan, self.flow_uuid)
-        recorder = Recorder(self._journal, columns, self._fence) if self._journal is not None else None
+        named = self._secret_nodes = named_nodes(plan, self._veil) if self._has_names else frozenset()
+        recorder = None
+        if self._journal is not None:
+            recorder = Recorder(self._journal, columns, self._fence, self._veil, named)
         stored, decisions = self._stored()
         known: dict[str, models.AtomDetail] = {atom.name: atom for _, atom in stored}
         numbers = {atom.name: number for number, atom in stored}
@@ -91,6 +95,9 @@ class Storage(Reader):
         recorded = dict(injected.results or {}) if injected is not None else {}
         self._inputs = {**recorded, **self._inputs}
         self._columns, self._recorder = columns, recorder
+        if Secret.made or self._has_names:
+            self._veil.learn(self._inputs)
+            learn_recorded(self._veil, columns, named)
         if self._flow_detail.state is None:
             self._flow_detail.state = states.PENDING
         if recorder is not None:
@@ -258,6 +265,8 @@ class Storage(Reader):
             except exceptions.NotStorable as err:
                 return self._failed(node, ft.Failure.from_exception(err))
         columns.results[node] = value
+        if Secret.made or self._has_names:
+            self._veil.learn(value, node in self._secret_nodes)
         if columns.metas:
             self._complete(node)
         if columns.failures:
@@ -268,14 +277,14 @@ class Storage(Reader):
         return True
 
     def _failed(self, node: int, failure: ft.Failure) -> bool:
-        self.columns.fail(node, failure)
+        self.columns.fail(node, failure.veiled(self._veil))
         if UNCALLED in self.columns.metas.get(node, ()):
             self._change_meta(node, {})
         return False
 
     def not_called(self, node: int, failure: ft.Failure) -> bool:
         """Keep why an atom's execute could not be called; return False, as of any failure."""
-        self.columns.fail(node, failure)
+        self.columns.fail(node, failure.veiled(self._veil))
         self.columns.uncalled.add(node)
         self._change_meta(node, {UNCALLED: True})
         return False
@@ -284,7 +293,7 @@ class Storage(Reader):
         """Keep what an atom's revert came to: what it returned, or a Failure; tell whether it succeeded."""
         columns = self.columns
         if isinstance(value, ft.Failure):
-            columns.revert_failures[node] = value
+            columns.revert_failures[node] = value.veiled(self._veil)
             return False
         if self._recorder is not None:
             try:
@@ -293,6 +302,8 @@ class Storage(Reader):
                 # It is undone all the same: what it returned is for listeners, and not worth an orphan.
                 value = None
         columns.revert_results[node] = value
+        if Secret.made or self._has_names:
+            self._veil.learn(value, node in self._secret_nodes)
         if columns.metas:
             self._complete(node)
         return True
@@ -321,12 +332,12 @@ class Storage(Reader):
 
     def add_failure(self, node: int, failure: ft.Failure) -> None:
         """Keep the failure of an atom that did not come to execute, or of a retry that could not answer."""
-        self.columns.fail(node, failure)
+        self.columns.fail(node, failure.veiled(self._veil))
 
     def blame(self, retry: int, name: str, failure: ft.Failure) -> None:
         """Add a failure to the latest attempt of a retry; the first of a name stays."""
         history = self.columns.histories.setdefault(retry, [(None, {})])
-        history[-1][1].setdefault(name, failure)
+        history[-1][1].setdefault(name, failure.veiled(self._veil))
         if self._recorder is not None:
             self._recorder.history_changed(retry)
 
@@ -338,6 +349,7 @@ class Storage(Reader):
         :param transient: keep them in this object only; they must be injected again to resume.
         :raises NotStorable: a value has no stored form; nothing is added.
         """
+        self._learn(pairs)
         if transient:
             self._transient.update(pairs)
             return
@@ -360,6 +372,7 @@ class Storage(Reader):
         :raises NotFound: there is no such atom.
         """
         self._node(atom_name)
+        self._learn(pairs)
         self._atom_inputs.setdefault(atom_name, {}).update(pairs)
 
     # -- progress ----------------------------------------------------------------------------------

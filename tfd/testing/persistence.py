@@ -28,6 +28,7 @@ from tfd.persistence.record import (
 )
 from tfd.testing.clock import FakeClock
 from tfd.types import failure as ft
+from tfd.types.secret import Secret
 
 __all__ = ['BackendCase', 'Colour', 'JournalContract', 'Volume', 'failed', 'storable_values']
 
@@ -357,6 +358,20 @@ class JournalContract(BackendCase):
         found = self.journal.codec.decode(self.encoded(history))
         self.assertEqual([1, 2], [value for value, _ in found])
         self.assertTrue(history[0][1]['a'].matches(found[0][1]['a']))
+
+    def test_a_secret_is_not_stored_in_plain_text(self) -> None:
+        """Without a key none is stored anywhere outside of the process."""
+        if self.encodes:
+            self.assertRaises(exceptions.NoSecretKey, self.encoded, {'a': [Secret('hunter2')]})
+        else:
+            self.assertEqual(Secret('hunter2'), self.journal.codec.decode(self.encoded(Secret('hunter2'))))
+
+    def test_a_value_in_the_place_of_another(self) -> None:
+        """Where it is the same, it is stored in the same form."""
+        codec = self.journal.codec
+        stored = codec.encode({'a': [1]}, 'a value')
+        self.assertEqual(stored, codec.renewed({'a': [1]}, 'a value', stored))
+        self.assertEqual([2], codec.decode(codec.renewed([2], 'a value', stored)))
 
     def test_a_value_that_cannot_be_stored_is_named(self) -> None:
         if not self.encodes:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from tfd import exceptions
+from tfd.types.secret import Veil
 
 __all__ = ['Failure']
 
@@ -62,11 +63,13 @@ class Failure:
 
     __slots__ = (
         '__weakref__', '_causes', '_exc_args', '_exc_info', '_exc_type_names', '_exception_str', '_traceback_str',
+        '_veiled',
     )
 
     _FIELDS = frozenset(('exc_args', 'exception_str', 'traceback_str', 'exc_type_names', 'causes', 'version'))
 
     def __init__(self, exc_info: ExcInfo | None = None, **kwargs: Any) -> None:
+        self._veiled = False
         if not kwargs:
             self._init_from_error(exc_info if exc_info is not None else sys.exc_info())
             return
@@ -162,6 +165,35 @@ class Failure:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._exc_type_names)
+
+    # -- secrets -----------------------------------------------------------------------------------
+
+    @property
+    def is_veiled(self) -> bool:
+        """Whether secrets were taken out of its texts: those of the exception object are not to be logged."""
+        return self._veiled
+
+    def veiled(self, veil: Veil) -> Failure:
+        """Return this failure without the secrets in its texts and arguments; itself where there are none.
+
+        The exception object is the same: to raise it again is not to log it.
+        """
+        if not veil:
+            return self
+        fields = self._fields(include_args=True)
+        masked = {
+            **fields, 'exception_str': veil.text(self.exception_str), 'traceback_str': veil.text(self.traceback_str),
+            'exc_args': tuple(veil.argument(arg) for arg in self._exc_args)}
+        causes = tuple(cause.veiled(veil) for cause in self.causes)
+        same = all(masked[name] is fields[name] for name in _TEXT_KEYS) and all(
+            new is old for new, old in zip(
+                (*masked['exc_args'], *causes), (*self._exc_args, *self.causes), strict=True))
+        if same:
+            return self
+        del masked['version']
+        new = Failure(self._exc_info, **masked, causes=causes)
+        new._veiled = True
+        return new
 
     # -- comparing ---------------------------------------------------------------------------------
 
@@ -293,18 +325,21 @@ class Failure:
 
     def __copy__(self) -> Failure:
         new = object.__new__(type(self))
-        for name in ('_causes', '_exc_args', '_exc_info', '_exc_type_names', '_exception_str', '_traceback_str'):
+        for name in ('_causes', '_exc_args', '_exc_info', '_exc_type_names', '_exception_str', '_traceback_str',
+                     '_veiled'):
             setattr(new, name, getattr(self, name))
         return new
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.to_dict()
         state['exception'] = self.exception
+        state['veiled'] = self._veiled
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         error = state.get('exception')
         self._exc_info = (type(error), error, None) if error is not None else None
+        self._veiled = state.get('veiled', False)
         self._exc_args = tuple(state['exc_args'])
         self._exception_str = state['exception_str']
         self._traceback_str = state['traceback_str']
