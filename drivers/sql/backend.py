@@ -13,6 +13,7 @@ from tfd_drivers.sql.jobs import SqlJobStore
 from tfd_drivers.sql.journal import SqlJournal
 from tfd_drivers.sql.retention import SqlRetention
 from tfd_drivers.sql.schema import SqlSchema
+from tfd_drivers.sql.secrets import SqlSecrets
 from tfd_drivers.sql.settings import Settings
 
 __all__ = ['SqlBackend']
@@ -55,6 +56,10 @@ class SqlBackend:
     def retention(self) -> SqlRetention:
         """Return what removes finished jobs."""
         return SqlRetention(self._database)
+
+    def secrets(self) -> SqlSecrets:
+        """Return what encrypts stored secrets anew."""
+        return SqlSecrets(self._database)
 
     def schema(self) -> SqlSchema:
         """Return what looks after the schema."""

@@ -7,7 +7,7 @@ import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from tfd.cmd import imports, purge, shell
+from tfd.cmd import imports, purge, secrets, shell
 from tfd.conf import deployment
 
 __all__ = ['main']
@@ -82,6 +82,7 @@ class Check(_Database):
 COMMANDS: dict[str, type[shell.Silent]] = {
     **imports.COMMANDS,
     **purge.COMMANDS,
+    **secrets.COMMANDS,
     'db sync': Sync,
     'db version': Version,
     'db check': Check,

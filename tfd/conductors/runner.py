@@ -21,6 +21,7 @@ from tfd import flow as flows
 from tfd.jobs import board as boards
 from tfd.jobs import claim as claims
 from tfd.jobs import factories
+from tfd.types.secret import Veil
 
 __all__ = ['Engine', 'JobRun', 'MakeEngine', 'Verdict']
 
@@ -38,6 +39,10 @@ _MAYBE_THIS_HOSTS_FAULT = (OSError, MemoryError)
 class Injectable(Protocol):
     """The part of an engine's storage that is used here."""
 
+    @property
+    def veil(self) -> Veil:
+        """What hides the flow's secrets."""
+
     def inject(self, pairs: Mapping[str, Any], transient: bool = False) -> None:
         """Add values to the flow's inputs."""
 
@@ -46,8 +51,8 @@ class Engine(Protocol):
     """The part of an engine that is used here; see :mod:`tfd.engines`."""
 
     @property
-    def storage(self) -> Any:
-        """An :class:`Injectable`, once compiled."""
+    def storage(self) -> Injectable:
+        """Where the flow's inputs are, once compiled."""
 
     def compile(self) -> None:
         """Make the plan."""
@@ -171,7 +176,7 @@ class JobRun:
         """Park a job that cannot be loaded anywhere; leave one to others that may be here alone."""
         reason = _reason(trouble)
         cause = getattr(trouble, 'cause', None) or trouble
-        if isinstance(cause, (exceptions.UnknownFlow, *_MAYBE_THIS_HOSTS_FAULT)):
+        if isinstance(cause, (exceptions.UnknownFlow, exceptions.UnknownKey, *_MAYBE_THIS_HOSTS_FAULT)):
             return self._give_back(reason)
         return self._park(reason)
 
@@ -225,16 +230,19 @@ class JobRun:
             LOG.info('handed over %s: %s', self._ids(), given.reason)
 
     def _park(self, reason: str) -> Verdict:
-        self._board.park(self.claimed, reason)
+        self._board.park(self.claimed, self._veiled(reason))
         LOG.error('parked %s attempt=%d: %s', self._ids(), self.claimed.job.attempts,
                   reason.partition(':')[0])
         return Verdict.SETTLED
 
     def _give_back(self, reason: str, counts: bool = True) -> Verdict:
-        self._board.abandon(self.claimed, reason, counts=counts)
+        self._board.abandon(self.claimed, self._veiled(reason), counts=counts)
         LOG.log(logging.WARNING if counts else logging.INFO, 'gave back %s attempt=%d: %s',
                 self._ids(), self.claimed.job.attempts, reason.partition(':')[0])
         return Verdict.REFUSED if counts else Verdict.SETTLED
+
+    def _veiled(self, reason: str) -> str:
+        return reason if self._engine is None else self._engine.storage.veil.text(reason)
 
     def _release(self) -> None:
         try:

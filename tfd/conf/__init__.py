@@ -2,9 +2,9 @@
 """The configuration: oslo.config options, one module per section, read by :mod:`tfd.conf.load`.
 
 A configuration file has the sections ``[DEFAULT]`` (host, logging, shutdown), ``[database]``,
-``[coordination]``, ``[conductor]``, ``[client]`` and ``[retention]``. ``etc/tfd/tfd.conf.sample`` lists every option
-with its help. What cannot be used is refused before anything is started, by an error that names the
-file, the option and the value.
+``[coordination]``, ``[conductor]``, ``[client]``, ``[retention]`` and ``[secrets]``.
+``etc/tfd/tfd.conf.sample`` lists every option with its help. What cannot be used is refused before
+anything is started, by an error that names the file, the option and the value.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from oslo_config import cfg
 
 from tfd import exceptions, plugins
+from tfd.conf import secrets
 from tfd.jobs import ports, retention
 from tfd.persistence import backends, base
 
@@ -31,6 +32,9 @@ class JobBackend(base.Backend, Protocol):
     def retention(self) -> retention.Retention:
         """Return what removes finished jobs."""
 
+    def secrets(self) -> base.Secrets:
+        """Return what encrypts stored secrets anew."""
+
     def schema(self) -> base.Schema:
         """Return what looks after the schema of the database."""
 
@@ -45,6 +49,9 @@ def make_backend(conf: cfg.ConfigOpts) -> JobBackend:
     try:
         backend: Any = backends.fetch(options)
     except exceptions.BadConfiguration as err:
+        option = str(err.option)
+        if option.startswith('secret_'):
+            raise _placed(err, 'secrets', option.removeprefix('secret_')) from err
         raise _placed(err, 'database') from err
     except exceptions.UnknownPlugin as err:
         raise exceptions.BadConfiguration(
@@ -63,7 +70,10 @@ def make_backend(conf: cfg.ConfigOpts) -> JobBackend:
 def _of_database(conf: cfg.ConfigOpts) -> dict[str, Any]:
     """Return the options of the SQL driver; its transactions end before a session could."""
     options = {name: conf.database[name] for name in conf.database}
-    return {**options, 'session_timeout': conf.coordination.session_timeout}
+    return {
+        **options, 'session_timeout': conf.coordination.session_timeout, 'secret_keys': secrets.keys(conf),
+        'secret_names': conf.secrets.names,
+    }
 
 
 def make_coordinator(
@@ -111,9 +121,11 @@ def check_engine(conf: cfg.ConfigOpts) -> None:
             '[conductor] engine', conf.conductor.engine, f'one of {known}')
 
 
-def _placed(err: exceptions.BadConfiguration, section: str) -> exceptions.BadConfiguration:
+def _placed(
+    err: exceptions.BadConfiguration, section: str, name: str | None = None
+) -> exceptions.BadConfiguration:
     """Return an error about a driver's option as one about the option of the configuration."""
-    name = str(err.option).rpartition(' ')[2]
+    name = name or str(err.option).rpartition(' ')[2]
     placed = exceptions.BadConfiguration(f'[{section}] {name}', err.value, '')
     placed.args = (f'[{section}] {name}{str(err).removeprefix(str(err.option))}',)
     return placed

@@ -108,10 +108,16 @@ class JobBoard(posting.PostingBoard):
         return claimed
 
     def _take(self, candidate: record.Candidate, owner: str) -> record.Job:
-        """Change the row, and return it; what cannot be read there is parked."""
+        """Change the row, and return it; what cannot be read is parked, or left to a host that has the key."""
         claim_id = str(uuid.uuid4())
         try:
             return self._change(candidate, owner, claim_id).job
+        except exceptions.UnknownKey as err:
+            LOG.error('gave back job=%s flow=%s epoch=%d: %s', candidate.id, candidate.flow,
+                      candidate.epoch + 1, err)
+            self._store.settle(Fence(candidate.id, candidate.epoch + 1), Settlement(
+                claim_id, states.UNCLAIMED, reason=f'UnknownKey: {err}'[:claims.REASON]))
+            raise exceptions.UnclaimableJob(f'job {candidate.id} cannot be read here') from err
         except exceptions.InvalidFormat as err:
             LOG.error('parked job=%s flow=%s epoch=%d: it cannot be read', candidate.id,
                       candidate.flow, candidate.epoch + 1)

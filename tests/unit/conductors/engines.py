@@ -11,6 +11,7 @@ from tests.unit.jobs.stores import FaultyStore
 from tfd import exceptions, flow, states
 from tfd.jobs.claim import ClaimedJob
 from tfd.patterns import linear_flow
+from tfd.types.secret import Veil
 
 
 class FakeFactories:
@@ -39,6 +40,7 @@ class FakeEngine:
         self.ends_in = states.SUCCESS
         self.injected: dict[str, Any] = {}
         self.storage = self
+        self.veil = Veil()
         self.suspended = threading.Event()
         self._store = store
         self._claimed = claimed

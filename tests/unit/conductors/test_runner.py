@@ -150,6 +150,12 @@ class RefusedTest(_RunTestCase):
         self._run(Verdict.REFUSED)
         self._given_back()
 
+    def test_a_key_that_is_missing_here_is_left_to_others_and_counts(self) -> None:
+        self.factories.broken['flow'] = exceptions.UnknownKey('0a1b2c3d', [])
+        self._run(Verdict.REFUSED)
+        self._given_back()
+        self.assertIn('0a1b2c3d', self.job.reason)
+
     def test_trouble_of_this_host_counts(self) -> None:
         self.factories.broken['flow'] = BadFactory('flow', 'import')
         self.factories.broken['flow'].__cause__ = OSError(24, 'too many open files')

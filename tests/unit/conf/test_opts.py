@@ -20,4 +20,4 @@ class ListOptsTest(testtools.TestCase):
 
     def test_secrets_are_marked(self) -> None:
         secret = [o.name for _, options in opts.list_opts() for o in options if o.secret]
-        self.assertEqual(['connection', 'auth_data'], secret)
+        self.assertEqual(['connection', 'auth_data', 'keys'], secret)

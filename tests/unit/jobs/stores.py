@@ -21,6 +21,7 @@ class FaultyStore:
     :ivar away: raise StorageUnavailable from every call, doing nothing.
     :ivar lost: names of methods whose next call is performed and its answer lost.
     :ivar unreadable: ids of jobs whose store cannot be read back.
+    :ivar locked: ids of jobs whose store was encrypted with a key that is not here.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -29,6 +30,7 @@ class FaultyStore:
         self.away = False
         self.lost: set[str] = set()
         self.unreadable: set[str] = set()
+        self.locked: set[str] = set()
         self.blocked: set[str] = set()
         self.board: str | None = None
         self.before: Callable[[str], None] = lambda name: None
@@ -130,6 +132,8 @@ class FaultyStore:
         self._answer('claim')
         if job.id in self.unreadable:
             raise exceptions.InvalidFormat(f'store of job {job.id} is not JSON')
+        if job.id in self.locked:
+            raise exceptions.UnknownKey('0a1b2c3d', [])
         return record.Claim(job)
 
     def settle(self, fence: Fence, settlement: Settlement) -> None:

@@ -122,6 +122,16 @@ class ClaimTest(BoardTestCase):
         self.assertThat(parked.reason, StartsWith('InvalidFormat: '))
         self.assertIsNone(self.member.holder(job.id))
 
+    def test_leaves_a_job_to_a_host_that_has_its_key(self) -> None:
+        job = self.store.add()
+        self.store.locked.add(job.id)
+        self.assertRaises(exceptions.UnclaimableJob, self.board.claim,
+                          self.store.candidate(job.id))
+        left = self.store.jobs[job.id]
+        self.assertEqual(states.UNCLAIMED, left.state)
+        self.assertThat(left.reason, StartsWith('UnknownKey: '))
+        self.assertIsNone(self.member.holder(job.id))
+
 
 class OwnershipTest(BoardTestCase):
 
