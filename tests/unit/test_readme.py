@@ -22,7 +22,7 @@ class ReadmeTest(testtools.TestCase):
 
     def test_commands_can_be_run(self) -> None:
         named = set(re.findall(r'``(tools/\w+)', _README.text))
-        self.assertEqual({'tools/demo', 'tools/test', 'tools/bench'}, named)
+        self.assertEqual({'tools/demo', 'tools/test', 'tools/coverage', 'tools/bench'}, named)
         self.assertEqual([], [name for name in named if not os.access(ROOT / name, os.X_OK)])
 
     def test_links_lead_somewhere(self) -> None:
