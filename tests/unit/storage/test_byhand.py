@@ -124,7 +124,7 @@ class StorageByHandTest(testtools.TestCase):
     def test_a_result_that_cannot_be_stored_is_refused(self) -> None:
         self._ensure()
 
-        def refuse(value: Any, what: str) -> Any:
+        def refuse(value: Any, what: str, secret: bool) -> Any:
             raise exceptions.NotStorable(what, '$', type(value).__name__)
 
         assert self.storage._recorder is not None
