@@ -165,9 +165,14 @@ class ActionEngine(base.Engine):
     @contextlib.contextmanager
     def _running(self) -> Iterator[machine.Scheduler]:
         """Hold what a run needs; one at a time."""
-        self.validate()
+        # First of all: what another run holds must not be prepared anew under it.
         if not self._in_use.acquire(blocking=False):
             raise exceptions.ExecutionFailure(f'flow {self.plan.name!r} is being run by this engine already')
+        try:
+            self.validate()
+        except BaseException:
+            self._in_use.release()
+            raise
         began = time.monotonic()
         try:
             yield self._begin()
@@ -318,9 +323,12 @@ class ActionEngine(base.Engine):
         if self._backend is None:
             write()
             return
-        prepared, self._prepared = self._prepared, False
-        self._patience.write(write)
-        self._prepared = prepared
+        try:
+            self._patience.write(write)
+        except BaseException:
+            # Only now: another thread that prepares while this one writes would load what is half recorded.
+            self._prepared = False
+            raise
 
     # -- performing commands -----------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from concurrent import futures
 from typing import Any
+from unittest import mock
 
 from tests.unit.engines.tracing import KINDS, EngineTestCase, Traced, raising
 from tfd import engines, exceptions, retry, task
@@ -125,6 +126,30 @@ class RunAgainTest(EngineTestCase):
         engine = engines.load(self.linear('a', a=lambda: engine.run()))
         error = self.assertRaises(exceptions.ExecutionFailure, engine.run)
         self.assertIn("'f' is being run", str(error))
+
+    def test_what_is_refused_during_a_write_has_touched_nothing(self):
+        for kind in KINDS:
+            backend = memory.MemoryBackend()
+            engine = engines.load(self.linear('a', 'b'), engine=kind, backend=backend)
+            engine.prepare()
+            columns, record, refused = engine.storage.columns, engine.storage.record, []
+
+            def while_another_runs(*args: Any, engine=engine, record=record, refused=refused) -> None:
+                refused.append(self.assertRaises(exceptions.ExecutionFailure, engine.run))
+                engine.prepare()
+                record(*args)
+
+            with mock.patch.object(engine.storage, 'record', while_another_runs):
+                engine.run()
+            self.assertNotEqual([], refused)
+            self.assertIs(columns, engine.storage.columns)
+
+    def test_a_run_that_is_not_valid_leaves_the_engine_free(self):
+        engine = engines.load(linear_flow.Flow('f').add(task.FunctorTask(lambda missing: missing, name='a')))
+        self.assertRaises(exceptions.MissingDependencies, engine.run)
+        engine.storage.inject({'missing': 1})
+        engine.run()
+        self.assertEqual('SUCCESS', engine.storage.get_flow_state())
 
 
 class ResetTest(EngineTestCase):
