@@ -27,6 +27,9 @@ _BUILT_IN: dict[str, Callable[..., base.Engine]] = {
     'default': serial.SerialEngine, 'serial': serial.SerialEngine, 'parallel': parallel.ParallelEngine,
 }
 
+#: Options that are true or false.
+_SWITCHES = frozenset(('defer_reverts', 'never_resolve', 'refuse_changed'))
+
 
 def load(
     flow: Any, store: Mapping[str, Any] | None = None, flow_detail: models.FlowDetail | None = None,
@@ -69,16 +72,18 @@ def load(
 def _kind_and_options(spec: str, kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if not isinstance(spec, str):
         raise TypeError(f'engine must be a name, not {spec!r} ({type(spec).__name__})')
-    parts = urllib.parse.urlsplit(spec) if ':' in spec else None
-    if parts is None:
-        return spec, dict(kwargs)
-    options: dict[str, Any] = dict(urllib.parse.parse_qsl(parts.query))
-    for name, value in options.items():
-        if name == 'max_workers':
-            options[name] = int(value)
-        elif name in ('defer_reverts', 'never_resolve', 'refuse_changed'):
-            options[name] = strutils.bool_from_string(value, strict=True)
-    return parts.scheme, {**options, **kwargs}
+    options: dict[str, Any] = {}
+    if ':' in spec:
+        parts = urllib.parse.urlsplit(spec)
+        spec, options = parts.scheme, dict(urllib.parse.parse_qsl(parts.query))
+        if 'max_workers' in options:
+            options['max_workers'] = int(options['max_workers'])
+    options.update(kwargs)
+    for name in _SWITCHES & options.keys():
+        # As text too, from wherever that was read: 'false' is true to bool().
+        if isinstance(options[name], str):
+            options[name] = strutils.bool_from_string(options[name], strict=True)
+    return spec, options
 
 
 def _new_detail(

@@ -235,6 +235,14 @@ class OptionsTest(testtools.TestCase):
         engine = engines.load(linear_flow.Flow('f'), engine='parallel://?defer_reverts=false&max_workers=2')
         self.assertEqual({'defer_reverts': False, 'max_workers': 2}, engine.options)
 
+    def test_switches_may_be_text(self) -> None:
+        for name in ('defer_reverts', 'never_resolve', 'refuse_changed'):
+            for text, expected in (('false', False), ('no', False), ('true', True), ('1', True)):
+                engine = engines.load(linear_flow.Flow('f'), **{name: text})  # type: ignore[arg-type]
+                self.assertEqual({name: expected}, engine.options)
+            self.assertRaisesRegex(
+                ValueError, 'maybe', engines.load, linear_flow.Flow('f'), **{name: 'maybe'})  # type: ignore[arg-type]
+
 
 class HalfResetTest(testtools.TestCase):
     """A scope that is to run again, some of whose atoms were not reset: as a hand, or TaskFlow, leaves it."""
