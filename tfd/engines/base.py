@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import abc
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,21 @@ from tfd.persistence import models
 from tfd.storage import Storage
 from tfd.types.notifier import Notifier
 
-__all__ = ['Engine']
+__all__ = ['Engine', 'seconds']
+
+
+def seconds(timeout: float | None) -> float | None:
+    """Return a timeout as it can be waited for: not below zero, and no longer than a wait can last.
+
+    :raises TypeError, ValueError: it is no number.
+    """
+    if timeout is None:
+        return None
+    if not isinstance(timeout, int | float):
+        raise TypeError(f'timeout must be a number of seconds or None, not {timeout!r} ({type(timeout).__name__})')
+    if timeout != timeout:
+        raise ValueError(f'timeout must be a number of seconds or None, not {timeout}')
+    return min(max(timeout, 0), threading.TIMEOUT_MAX)
 
 
 class Engine(abc.ABC):
@@ -94,6 +109,7 @@ class Engine(abc.ABC):
 
         :param timeout: seconds to wait for a running atom before looking for a suspend again; None waits until one
             ends.
+        :raises TypeError, ValueError: the timeout is no number; nothing has begun.
         :raises Exception: what the failed atom raised, where one alone failed in this process.
         :raises WrappedFailure: several failed, or one whose failure was recorded by another process.
         :raises OwnershipLost: the job is somebody else's by now; nothing more was done.

@@ -147,7 +147,7 @@ class ActionEngine(base.Engine):
 
     def run(self, timeout: float | None = None) -> None:
         """Run the flow until it comes to rest."""
-        self._stepping = False
+        self._stepping, timeout = False, base.seconds(timeout)
         with self._running() as scheduler:
             step = self._started(scheduler.start())
             while step.final is None:
@@ -157,7 +157,7 @@ class ActionEngine(base.Engine):
 
     def run_iter(self, timeout: float | None = None) -> Iterator[str]:
         """Run, yielding what the engine is about to do; ``send(True)`` suspends."""
-        self._stepping = True
+        self._stepping, timeout = True, base.seconds(timeout)
         with self._running() as scheduler:
             yield from self._loop(scheduler, timeout)
         self._raise_failures()

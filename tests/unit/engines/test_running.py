@@ -152,6 +152,25 @@ class RunAgainTest(EngineTestCase):
         self.assertEqual('SUCCESS', engine.storage.get_flow_state())
 
 
+class TimeoutTest(EngineTestCase):
+    def test_what_is_no_number_is_refused_before_anything_begins(self):
+        for kind in KINDS:
+            for timeout, error in (('2', TypeError), ([], TypeError), (float('nan'), ValueError)):
+                engine = engines.load(self.linear('a'), engine=kind)
+                self.assertRaisesRegex(error, 'timeout must be a number', engine.run, timeout=timeout)
+                self.assertRaisesRegex(error, 'timeout must be a number', next, engine.run_iter(timeout=timeout))
+                self.assertEqual([], self.calls)
+                engine.run()
+                self.calls.clear()
+
+    def test_any_number_will_do(self):
+        for kind in KINDS:
+            for timeout in (-1, 0, 10 ** 400, 1e300, float('inf')):
+                engine = engines.load(self.linear('a', 'b'), engine=kind)
+                engine.run(timeout=timeout)
+                self.assertEqual(['SUCCESS', 'SUCCESS'], self.states(engine, 'a', 'b'))
+
+
 class ResetTest(EngineTestCase):
     def test_reset_after_success_and_failure(self):
         for last in (None, raising(ValueError('b'))):
