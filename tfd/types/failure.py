@@ -42,6 +42,14 @@ def _text(error: BaseException) -> str:
             return f'<{type(error).__name__} that cannot be printed>'
 
 
+def _arguments(error: Any) -> tuple[Any, ...]:
+    """Return an error's arguments, none where its class has made something else of them."""
+    try:
+        return tuple(error.args)
+    except Exception:
+        return ()
+
+
 class Failure:
     """An exception that was raised by an atom, with its causes, as a value.
 
@@ -88,7 +96,7 @@ class Failure:
         if not isinstance(exc_type, type) or not issubclass(exc_type, Exception):
             raise TypeError(f'a Failure is made of an exception derived from Exception, not of {exc_type!r}')
         self._exc_info = tuple(exc_info)
-        self._exc_args = tuple(getattr(error, 'args', ()) or ())
+        self._exc_args = _arguments(error)
         self._exc_type_names = _type_names(exc_type)
         # Texts and causes are made when somebody asks: most failures of a retried flow are never printed.
         self._exception_str = None

@@ -34,7 +34,18 @@ def reloaded(failure: Failure) -> Failure:
     return Failure.from_dict(json.loads(json.dumps(failure.to_dict())))
 
 
+class OddArguments(Exception):
+    @property  # type: ignore[misc]
+    def args(self) -> tuple[object, ...]:
+        raise LookupError('no arguments')
+
+
 class MadeTest(testtools.TestCase):
+    def test_arguments_that_cannot_be_had_are_none(self) -> None:
+        failure = Failure.from_exception(OddArguments())
+        self.assertEqual((), failure.exception_args)
+        self.assertEqual((), Failure.from_dict(failure.to_dict()).exception_args)
+
     def test_of_what_is_being_handled(self):
         error = Special('x', 3)
         failure = caught(error)
