@@ -23,39 +23,56 @@ Rebind = Mapping[str, str] | Sequence[str] | None
 #: What is called of an atom beside execute and revert.
 _CALLED_TOO = ('pre_execute', 'post_execute', 'pre_revert', 'post_revert', 'on_failure')
 _NO_SYMBOLS: sets.OrderedSet[str] = sets.OrderedSet()
+#: So many bindings are kept per class: the names of arguments to rebind may be made up.
+_MOST_BINDINGS = 64
 
 
 class Binding:
     """Which argument takes which symbol; immutable, shared by all the atoms of a class that are made alike.
 
+    Where atoms differ in the symbols of their ``rebind`` alone, each argument stands for its symbol here, and the atom
+    keeps the symbols.
+
     :ivar rebind: ``{argument of execute: symbol}``, required ones first.
     :ivar revert_rebind: the same for revert.
+    :ivar arguments: those whose symbols the atom keeps.
+    :ivar alike: revert takes what execute takes.
     """
 
-    __slots__ = ('_execute', '_given', '_revert', 'rebind', 'revert_rebind')
+    __slots__ = ('_execute', '_given', '_revert', 'alike', 'arguments', 'rebind', 'revert_rebind')
 
     def __init__(
         self, execute: tuple[dict[str, str], dict[str, str]], revert: tuple[dict[str, str], dict[str, str]],
-        injected: Iterable[str],
+        injected: Iterable[str], arguments: tuple[str, ...] = (),
     ) -> None:
         # Sets are made for those who ask: atoms that are bound each in a way of its own would keep three each.
         self._execute, self._revert, self._given = execute, revert, frozenset(injected)
+        self.arguments = arguments
+        self.alike = execute == revert
         self.rebind = {**execute[0], **execute[1]} if execute[1] else execute[0]
         self.revert_rebind = {**revert[0], **revert[1]} if revert[1] else revert[0]
 
-    @property
-    def requires(self) -> sets.OrderedSet[str]:
-        """Symbols that something else must give."""
-        return sets.OrderedSet((*self._execute[0].values(), *self._revert[0].values())).difference(self._given)
+    def renamed(self, mapping: dict[str, str], symbols: tuple[str, ...]) -> dict[str, str]:
+        """Return a mapping with the symbols that an atom keeps for :attr:`arguments`."""
+        if not symbols:
+            return mapping
+        kept = dict(zip(self.arguments, symbols, strict=True))
+        return {name: kept.get(symbol, symbol) for name, symbol in mapping.items()}
 
-    @property
+    def requires(self, symbols: tuple[str, ...]) -> sets.OrderedSet[str]:
+        """Return the symbols that something else must give to an atom that keeps these."""
+        needed, also = self._execute[0], self._revert[0]
+        if not needed and not also:
+            return _NO_SYMBOLS
+        found = sets.OrderedSet((*self.renamed(needed, symbols).values(), *self.renamed(also, symbols).values()))
+        return found.difference(self._given) if self._given else found
+
     def optional(self) -> sets.OrderedSet[str]:
-        """Symbols that are given to execute where there is a value for them."""
+        """Return the symbols that are given to execute where there is a value for them; never one that is rebound."""
         return self._left_out(self._execute[1])
 
-    @property
     def revert_optional(self) -> sets.OrderedSet[str]:
-        """Symbols that are given to revert where there is a value for them."""
+        """Return the symbols that are given to revert where there is a value for them."""
         return self._left_out(self._revert[1])
 
     def _left_out(self, symbols: dict[str, str]) -> sets.OrderedSet[str]:
@@ -133,15 +150,13 @@ def _bind(
     return bound, optional
 
 
-def _save_as(who: object, provides: Any) -> dict[Any, Any]:
-    """Return ``{symbol: index into the result}``; the index is None where the result as a whole is meant.
+def _saves(who: object, provides: Any) -> str | dict[Any, Any] | None:
+    """Return the symbol of the result as a whole, or ``{symbol: index into the result}``, or None for neither.
 
     :raises TypeError: it is none of the forms of ``provides``.
     """
-    if provides is None:
-        return {}
-    if isinstance(provides, str):
-        return {provides: None}
+    if provides is None or isinstance(provides, str):
+        return provides
     if isinstance(provides, list | tuple) or (isinstance(provides, Sequence) and not isinstance(provides, bytes)):
         return {symbol: at for at, symbol in enumerate(provides)}
     if isinstance(provides, Set):
@@ -174,6 +189,8 @@ class Atom(abc.ABC):
     #: Arguments that the engine gives to ``execute`` and ``revert``, not the flow.
     _reserved: ClassVar[tuple[str, ...]] = ()
     _revert_reserved: ClassVar[tuple[str, ...]] = ()
+    # The symbols of the arguments that the binding leaves open.
+    _rebound: tuple[str, ...] = ()
 
     def __init__(
         self, name: str | None = None, provides: Any = None, requires: Names = None, auto_extract: bool = True,
@@ -183,15 +200,32 @@ class Atom(abc.ABC):
         self.name: Any = name
         self.version: Any = (1, 0)
         self.inject = inject
-        self.save_as = _save_as(name or type(self).__name__, self.default_provides if provides is None else provides)
-        plain = auto_extract and not (requires or rebind or revert_rebind or revert_requires or inject)
-        binding = type(self).__dict__.get('_plain_binding') if plain else None
-        if binding is None:
+        # A dictionary is made of it for those who ask: most results are saved as a whole.
+        self._saves = _saves(name or type(self).__name__, self.default_provides if provides is None else provides)
+        if not auto_extract or requires or revert_rebind or revert_requires or inject:
             binding = self._make_binding(
                 as_names(requires), auto_extract, rebind, revert_rebind, as_names(revert_requires))
-            if plain and self._signatures_of_class():
-                type(self)._plain_binding = binding  # type: ignore[attr-defined]  # a cache, per class
+        elif not rebind:
+            binding = self._shared_binding(())
+        elif type(rebind) is dict:
+            binding = self._shared_binding(tuple(rebind))
+            self._rebound = tuple(rebind.values())
+        else:
+            binding = self._make_binding((), True, rebind, None, ())
         self._binding: Binding = binding
+
+    def _shared_binding(self, arguments: tuple[str, ...]) -> Binding:
+        """Return the binding of the atoms of this class that say no more than symbols for these arguments."""
+        cls = type(self)
+        known: dict[tuple[str, ...], Binding] | None = cls.__dict__.get('_bindings')
+        if known is None:
+            known = cls._bindings = {}  # type: ignore[attr-defined]  # a cache, per class
+        binding = known.get(arguments)
+        if binding is None:
+            binding = self._make_binding((), True, dict(zip(arguments, arguments, strict=True)), None, (), arguments)
+            if len(known) < _MOST_BINDINGS and self._signatures_of_class():
+                known[arguments] = binding
+        return binding
 
     def _signatures_of_class(self) -> bool:
         """Whether every atom of this class has the same signatures."""
@@ -215,44 +249,59 @@ class Atom(abc.ABC):
 
     def _make_binding(
         self, requires: tuple[str, ...], infer: bool, rebind: Rebind, revert_rebind: Rebind,
-        revert_requires: tuple[str, ...],
+        revert_requires: tuple[str, ...], arguments: tuple[str, ...] = (),
     ) -> Binding:
         who = self.name or type(self).__name__
         execute, revert = self._signatures()
         forward = _bind(who, 'execute', execute, self._reserved, requires, rebind, infer)
         backward = _bind(
             who, 'revert', revert, self._revert_reserved, revert_requires or requires, revert_rebind or rebind, infer)
-        return Binding(forward, backward, self.inject.keys() if self.inject else ())
+        return Binding(forward, backward, self.inject.keys() if self.inject else (), arguments)
 
     @property
     def requires(self) -> sets.OrderedSet[str]:
         """Symbols that the store or other atoms must give: those of ``execute`` first, then of ``revert``."""
-        return self._binding.requires
+        return self._binding.requires(self._rebound)
 
     @property
     def optional(self) -> sets.OrderedSet[str]:
         """Symbols that ``execute`` is given where they have a value."""
-        return self._binding.optional
+        return self._binding.optional()
 
     @property
     def revert_optional(self) -> sets.OrderedSet[str]:
         """Symbols that ``revert`` is given where they have a value."""
-        return self._binding.revert_optional
+        return self._binding.revert_optional()
 
     @property
     def rebind(self) -> dict[str, str]:
         """``{argument: symbol}`` of ``execute``; not to be changed."""
-        return self._binding.rebind
+        return self._binding.renamed(self._binding.rebind, self._rebound)
 
     @property
     def revert_rebind(self) -> dict[str, str]:
         """``{argument: symbol}`` of ``revert``; not to be changed."""
-        return self._binding.revert_rebind
+        return self._binding.renamed(self._binding.revert_rebind, self._rebound)
 
     @property
     def provides(self) -> sets.OrderedSet[str]:
         """Symbols that the result is saved as."""
-        return sets.OrderedSet(self.save_as)
+        saves = self._saves
+        if saves is None:
+            return _NO_SYMBOLS
+        return sets.OrderedSet((saves,) if isinstance(saves, str) else saves)
+
+    @property
+    def save_as(self) -> dict[Any, Any]:
+        """``{symbol: index into the result}``; the index is None where the result as a whole is meant."""
+        saves = self._saves
+        if not isinstance(saves, dict):
+            saves = self._saves = {} if saves is None else {saves: None}
+        return saves
+
+    @save_as.setter
+    def save_as(self, saves: dict[Any, Any]) -> None:
+        self._saves = saves
 
     def pre_execute(self) -> None:
         """Run before ``execute``; what it raises fails the atom."""

@@ -9,7 +9,7 @@ from typing import Any
 from tfd import retry, task
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
 
-__all__ = ['SHAPES', 'Failing', 'Plain', 'linear', 'nested', 'no_answer', 'retried', 'reverted', 'wide_graph']
+__all__ = ['SHAPES', 'Failing', 'Plain', 'linear', 'named_apart', 'nested', 'no_answer', 'retried', 'reverted', 'wide_graph']
 
 
 class Plain(task.Task):
@@ -120,6 +120,13 @@ def handed_on(count: int) -> Any:
     """Return a chain whose tasks take what the one before provides, under one name."""
     return linear_flow.Flow('handed').add(
         *(_Next(f't{number}', provides='value') for number in range(count)))
+
+
+def named_apart(count: int) -> Any:
+    """Return a chain whose tasks take what the one before provides, each under a name of its own."""
+    return linear_flow.Flow('named').add(*(
+        _Next(f't{number}', provides=f'value-{number}', rebind={'value': f'value-{number - 1}'})
+        for number in range(count)))
 
 
 SHAPES: dict[str, Callable[[int], Any]] = {

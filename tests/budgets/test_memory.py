@@ -45,6 +45,13 @@ class MemoryTest(testtools.TestCase):
             found, _plan = _tracked(lambda flow=flow: planning.compile_flow(flow))
             self.assertLess(found / _TASKS, 1.2, name)
 
+    def test_names_of_its_own_are_no_more_objects_of_a_task(self):
+        flows.named_apart(1)
+        found, flow = _tracked(lambda: flows.named_apart(_TASKS))
+        self.assertLess(found / _TASKS, 1.1)
+        found, _plan = _tracked(lambda: planning.compile_flow(flow))
+        self.assertLess(found / _TASKS, 0.1)
+
     def test_no_object_per_link_of_a_plan(self):
         flow = flows.wide_graph(_TASKS)
         found, plan = _tracked(lambda: planning.compile_flow(flow))

@@ -99,6 +99,21 @@ class RebindTest(testtools.TestCase):
     def test_a_mapping_can_make_an_optional_argument_required(self):
         self.assertEqual({'a', 'y'}, set(AB('k', rebind={'b': 'y'}).requires))
 
+    def test_atoms_that_rebind_alike_share_all_but_the_symbols(self):
+        one, two = AB('k', rebind={'a': 'x'}), AB('l', rebind={'a': 'y'})
+        self.assertIs(one._binding, two._binding)
+        self.assertEqual(({'x'}, {'a': 'x', 'b': 'b'}), (set(one.requires), one.rebind))
+        self.assertEqual(({'y'}, {'a': 'y', 'b': 'b'}), (set(two.requires), two.rebind))
+        self.assertEqual(({'a'}, {'b'}), (set(AB('m').requires), set(AB('m').optional)))
+
+    def test_symbols_may_be_exchanged(self):
+        self.assertEqual({'a': 'b', 'b': 'a'}, AB('k', rebind={'a': 'b', 'b': 'a'}).rebind)
+
+    def test_only_so_many_bindings_are_kept(self):
+        for number in range(100):
+            self.assertEqual({f'n{number}': 'x'}, Keywords('k', rebind={f'n{number}': 'x'}).rebind)
+        self.assertLessEqual(len(Keywords._bindings), 64)
+
     def test_a_list_binds_required_arguments_in_order(self):
         class XY(task.Task):
             def execute(self, x: Any, y: Any) -> None:
@@ -195,6 +210,13 @@ class ProvidesTest(testtools.TestCase):
         for provides in (5, b'xy', {'x': 1}):
             error = self.assertRaises(TypeError, AB, 'k', provides=provides)
             self.assertIn(f'not {provides!r} ({type(provides).__name__}), as atom k has it', str(error))
+
+    def test_what_is_saved_can_be_changed(self):
+        atom = AB('k', provides='x')
+        atom.save_as['y'] = 0
+        self.assertEqual(['x', 'y'], list(atom.provides))
+        atom.save_as = {'z': None}
+        self.assertEqual({'z'}, atom.provides)
 
     def test_names_keep_their_order(self):
         self.assertEqual(['c', 'a', 'b'], list(AB('k', provides=('c', 'a', 'b')).provides))

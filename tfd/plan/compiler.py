@@ -143,14 +143,15 @@ class _Build:
             self._note_unprovided(node, 'execute', execute)
         if revert:
             self._note_unprovided(node, 'revert', revert)
-        if atom.save_as:
-            self.symbols.provide(node, atom.save_as, flow, item)
+        saves = atom._saves
+        if saves is not None:
+            self.symbols.provide(node, {saves: None} if isinstance(saves, str) else saves, flow, item)
         return node
 
     def _note_unprovided(self, node: int, method: str, arguments: tuple[model.Argument, ...]) -> None:
-        for argument in arguments:
-            if argument.entry == model.NOBODY and not argument.optional:
-                self.unprovided.append((node, method, argument.symbol))
+        for _name, symbol, entry, optional in arguments:
+            if entry == model.NOBODY and not optional:
+                self.unprovided.append((node, method, symbol))
 
     def add_join(self, scope: int, flow: int, item: int) -> int:
         self.execute_arguments.append(())

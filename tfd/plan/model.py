@@ -66,18 +66,10 @@ class Gate:
     depths: tuple[Depth, ...]
 
 
-class Argument(NamedTuple):
-    """Where one argument of an atom comes from.
-
-    :ivar entry: the nearest provision that the atom can see, an index into :class:`Visibility`; NOBODY where there is
-        none.
-    :ivar optional: the atom can do without.
-    """
-
-    name: str
-    symbol: str
-    entry: int
-    optional: bool
+#: Where one argument of an atom comes from: its name, its symbol, the nearest provision of that which the atom can see
+#: (an index into :class:`Visibility`; NOBODY where there is none), and whether the atom can do without. A plain tuple:
+#: one of a class of its own is never left alone by the garbage collector.
+Argument = tuple[str, str, int, bool]
 
 
 class FlowNode(NamedTuple):

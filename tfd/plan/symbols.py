@@ -26,7 +26,9 @@ class Symbols:
     def __init__(self) -> None:
         self.visibility = model.Visibility()
         self._nearest: dict[str, int] = {}
-        self._home: list[tuple[int, int]] = []
+        # Of each entry, the innermost flow that may be open, and the item of that.
+        self._home_flow: list[int] = []
+        self._home_item: list[int] = []
         self._flows: dict[int, model.FlowNode] = {}
         self._position: dict[int, int] = {}
         self._closed: dict[int, tuple[int, int]] = {}
@@ -55,23 +57,25 @@ class Symbols:
     def provide(self, provider: int, save_as: dict[Any, Any], flow: int, item: int) -> None:
         """Add what a node provides; ``item`` is NOBODY for the flow's retry, whose symbols all of the flow sees."""
         seen = self.visibility
+        entry = len(seen.provider)
         for symbol, index in save_as.items():
             seen.provider.append(provider)
             seen.index.append(index)
             seen.older.append(self._nearest.get(symbol, model.NOBODY))
-            self._home.append((flow, item))
-            self._nearest[symbol] = len(seen.provider) - 1
+            self._home_flow.append(flow)
+            self._home_item.append(item)
+            self._nearest[symbol] = entry
+            entry += 1
 
     def arguments(self, atom: Any) -> tuple[tuple[model.Argument, ...], tuple[model.Argument, ...]]:
         """Return where an atom's arguments for execute and revert come from, seen from where the compiler stands."""
-        forward, backward = atom.rebind, atom.revert_rebind
-        if not forward and not backward:
+        binding, symbols = atom._binding, atom._rebound
+        if not binding.rebind and not binding.revert_rebind:
             return _NO_ARGUMENTS
-        optional, revert_optional = atom.optional, atom.revert_optional
-        bound = self._bind(forward, optional)
-        if forward == backward and optional == revert_optional:
+        bound = self._bind(binding.renamed(binding.rebind, symbols), binding.optional())
+        if binding.alike:
             return bound, bound
-        return bound, self._bind(backward, revert_optional)
+        return bound, self._bind(binding.renamed(binding.revert_rebind, symbols), binding.revert_optional())
 
     def _bind(self, rebind: dict[str, str], optional: Any) -> tuple[model.Argument, ...]:
         nearest = self._nearest
@@ -80,14 +84,14 @@ class Symbols:
             entry = nearest.get(symbol, model.NOBODY)
             while entry != model.NOBODY and not self._visible(entry):
                 entry = self.visibility.older[entry]
-            bound.append(model.Argument(name, symbol, entry, symbol in optional))
+            bound.append((name, symbol, entry, symbol in optional))
         return tuple(bound)
 
     def _visible(self, entry: int) -> bool:
-        flow, item = self._home[entry]
+        flow, item = self._home_flow[entry], self._home_item[entry]
         if flow in self._closed:
             flow, item = self._first_open(flow)
-            self._home[entry] = (flow, item)
+            self._home_flow[entry], self._home_item[entry] = flow, item
         if item == model.NOBODY:
             return True
         node = self._flows[flow]

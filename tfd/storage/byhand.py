@@ -293,9 +293,9 @@ class Storage(storage.Storage):
     def _arguments_of(self, node: int, mapping: Mapping[str, str], optional: Collection[str]) -> list[Argument]:
         plan = self.columns.plan
         entries = {
-            argument.symbol: argument.entry
-            for argument in (*plan.execute_arguments[node], *plan.revert_arguments[node])}
-        return [Argument(name, symbol, entries.get(symbol, NOBODY), name in optional)
+            symbol: entry
+            for _name, symbol, entry, _optional in (*plan.execute_arguments[node], *plan.revert_arguments[node])}
+        return [(name, symbol, entries.get(symbol, NOBODY), name in optional)
                 for name, symbol in mapping.items()]
 
     def fetch_unsatisfied_args(
@@ -309,9 +309,8 @@ class Storage(storage.Storage):
         node = self._node(atom_name)
         plan = self.columns.plan
         return {
-            argument.name for argument in self._arguments_of(node, args_mapping or {}, optional_args or ())
-            if not argument.optional and argument.entry == NOBODY
-            and not self.has_input(argument.symbol, plan.atoms[node])}
+            name for name, symbol, entry, optional in self._arguments_of(node, args_mapping or {}, optional_args or ())
+            if not optional and entry == NOBODY and not self.has_input(symbol, plan.atoms[node])}
 
     def inject(self, pairs: Any, transient: bool = False) -> None:
         """Add inputs, visible to every atom; those of the same name are replaced.

@@ -85,36 +85,36 @@ class Reader:
         transient, inputs = self._transient, self._inputs
         found: dict[str, Any] = {}
         for argument in arguments:
-            symbol = argument.symbol
+            name, symbol, _entry, _optional = argument
             if symbol in own:
-                found[argument.name] = own[symbol]
+                found[name] = own[symbol]
             elif symbol in transient:
-                found[argument.name] = transient[symbol]
+                found[name] = transient[symbol]
             elif symbol in inputs:
-                found[argument.name] = inputs[symbol]
+                found[name] = inputs[symbol]
             else:
                 self._provide(found, node, argument)
         return found
 
     def _provide(self, found: dict[str, Any], node: int, argument: Argument) -> None:
         columns = self.columns
-        for provider, index in columns.plan.providers(argument.entry, node):
+        name, symbol, entry, optional = argument
+        for provider, index in columns.plan.providers(entry, node):
             if columns.states[provider] == _IGNORE:
                 continue
             value = columns.results[provider]
             if value is NOTHING:
                 break
             if index is not None:
-                value = _extract(value, index, argument.symbol, columns.plan.atoms[provider].name)
-            found[argument.name] = value
+                value = _extract(value, index, symbol, columns.plan.atoms[provider].name)
+            found[name] = value
             return
-        if argument.symbol == IDEMPOTENCY_KEY:
-            found[argument.name] = columns.uuid_of(node)
-        elif not argument.optional:
+        if symbol == IDEMPOTENCY_KEY:
+            found[name] = columns.uuid_of(node)
+        elif not optional:
             atom = columns.plan.atoms[node]
             raise exceptions.NotFound(
-                f'argument {argument.name!r} of atom {atom.name!r}: nothing that it can see has provided'
-                f' {argument.symbol!r}')
+                f'argument {name!r} of atom {atom.name!r}: nothing that it can see has provided {symbol!r}')
 
     def outcome_of(self, node: int) -> Any:
         """Return what a task's revert is told of its execute: the result, the Failure, or None for neither."""

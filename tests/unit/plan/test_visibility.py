@@ -64,16 +64,16 @@ class VisibilityTest(testtools.TestCase):
         unprovided = set()
         for name, symbols in builder.requires.items():
             node = plan.by_name[name]
-            arguments = {argument.symbol: argument for argument in plan.execute_arguments[node]}
+            arguments = {symbol: entry for _name, symbol, entry, _optional in plan.execute_arguments[node]}
             self.assertEqual(symbols, set(arguments))
-            for symbol, argument in arguments.items():
+            for symbol, entry in arguments.items():
                 expected = sorted(
                     (plan.by_name[other] for other in shape.before[name] if symbol in builder.provides[other]),
                     reverse=True)
-                found = [provider for provider, _index in plan.providers(argument.entry, node)]
+                found = [provider for provider, _index in plan.providers(entry, node)]
                 self.assertEqual(expected, found, f'seed {seed}: {symbol} of {name}')
                 if not expected:
-                    self.assertEqual(NOBODY, argument.entry)
+                    self.assertEqual(NOBODY, entry)
                     unprovided.add((node, 'execute', symbol))
         self.assertEqual(unprovided, {item for item in plan.unprovided if item[1] == 'execute'})
 
@@ -82,13 +82,14 @@ class VisibilityTest(testtools.TestCase):
         second = task.FunctorTask(lambda: 3, name='b', provides='x')
         last = task.FunctorTask(lambda x, y: None, name='c')
         plan = compile_flow(linear_flow.Flow('f').add(first, second, last))
-        found = {argument.symbol: list(plan.providers(argument.entry, 2)) for argument in plan.execute_arguments[2]}
+        found = {
+            symbol: list(plan.providers(entry, 2)) for _name, symbol, entry, _optional in plan.execute_arguments[2]}
         self.assertEqual({'x': [(1, None), (0, 0)], 'y': [(0, 1)]}, found)
 
     def test_an_atom_does_not_see_itself(self):
         again = task.FunctorTask(lambda x=1: x, name='a', provides='x')
         plan = compile_flow(linear_flow.Flow('f').add(again))
-        self.assertEqual([NOBODY], [argument.entry for argument in plan.execute_arguments[0]])
+        self.assertEqual([NOBODY], [entry for _name, _symbol, entry, _optional in plan.execute_arguments[0]])
         self.assertEqual([], list(plan.unprovided))
         self.assertFalse(plan.sees(0, 0))
 
