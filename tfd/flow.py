@@ -117,6 +117,8 @@ class Flow(abc.ABC):
         for item in added:
             if isinstance(item, Flow):
                 item._held_in.append(weakref.ref(self))
+        if self._symbols is None:  # then those that hold it know nothing either
+            return
         stack: list[Flow] = [self]
         while stack:
             flow = stack.pop()

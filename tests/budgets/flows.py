@@ -9,7 +9,9 @@ from typing import Any
 from tfd import retry, task
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
 
-__all__ = ['SHAPES', 'Failing', 'Plain', 'linear', 'named_apart', 'nested', 'no_answer', 'retried', 'reverted', 'wide_graph']
+__all__ = [
+    'SHAPES', 'Failing', 'Plain', 'linear', 'named_apart', 'nested', 'no_answer', 'retried', 'reverted', 'wide_graph',
+]
 
 
 class Plain(task.Task):

@@ -52,6 +52,12 @@ class MemoryTest(testtools.TestCase):
         found, _plan = _tracked(lambda: planning.compile_flow(flow))
         self.assertLess(found / _TASKS, 0.1)
 
+    def test_no_object_per_link_of_a_graph(self):
+        flows.wide_graph(10)
+        found, flow = _tracked(lambda: flows.wide_graph(_TASKS))
+        self.assertLess(found / _TASKS, 3.1)  # the task, and a list of ten neighbours each way
+        self.assertEqual(10 * (_TASKS - 10), sum(1 for _ in flow.iter_links()))
+
     def test_no_object_per_link_of_a_plan(self):
         flow = flows.wide_graph(_TASKS)
         found, plan = _tracked(lambda: planning.compile_flow(flow))

@@ -12,6 +12,31 @@ from tfd.types import order, signature
 __all__ = ['Flow', 'TargetedFlow']
 
 Decider = Callable[..., Any]
+#: What is known of a link: made by hand, by one symbol, or its data.
+_Link = bool | str | dict[str, Any]
+
+#: A link is known by the numbers of its ends in one.
+_BITS = 32
+_TARGET = (1 << _BITS) - 1
+#: Up to so many neighbours are a tuple, which the garbage collector leaves alone; more would be copied too often.
+_FEW = 8
+
+
+def _with(numbers: Sequence[int], other: int) -> Sequence[int]:
+    """Return numbers with another one at the end."""
+    if isinstance(numbers, list):
+        numbers.append(other)
+        return numbers
+    return (*numbers, other) if len(numbers) < _FEW else [*numbers, other]
+
+
+def _as_data(link: _Link | None) -> dict[str, Any]:
+    """Return the data of a link; of one that has none a dictionary to fill in."""
+    if isinstance(link, dict):
+        return link
+    if link is None:
+        return {}
+    return {flow.LINK_MANUAL: True} if link is True else {flow.LINK_REASONS: {link}}
 
 
 class Flow(flow.Flow):
@@ -23,11 +48,16 @@ class Flow(flow.Flow):
 
     def __init__(self, name: Any, retry: Any = None) -> None:
         super().__init__(name, retry)
-        self._successors: dict[flow.Node, dict[flow.Node, dict[str, Any]]] = {}
-        self._predecessors: dict[flow.Node, dict[flow.Node, None]] = {}
+        # Items are numbered in the order of adding, and neighbours are numbers: with a dictionary per link the garbage
+        # collector took most of the time for a graph of 100,000 items.
+        self._numbers: dict[flow.Node, int] = {}
+        self._items: list[flow.Node] = []
+        self._successors: list[Sequence[int]] = []
+        self._predecessors: list[Sequence[int]] = []
+        self._links: dict[int, _Link] = {}
         self._providers: dict[str, list[flow.Node]] = {}
         self._requirers: dict[str, list[flow.Node]] = {}
-        self._order: order.OnlineOrder[flow.Node] = order.OnlineOrder(
+        self._order: order.OnlineOrder[int] = order.OnlineOrder(
             self._successors.__getitem__, self._predecessors.__getitem__)
 
     # -- building ----------------------------------------------------------------------------------
@@ -42,7 +72,7 @@ class Flow(flow.Flow):
         :raises DependencyFailure: the links would close a cycle.
         """
         requires, existing = self._switches(kwargs)
-        new = [node for node in dict.fromkeys(nodes) if node not in self._successors]
+        new = [node for node in dict.fromkeys(nodes) if node not in self._numbers]
         for node in new:
             self._check_item(node)
         done: list[flow.Node] = []
@@ -74,7 +104,7 @@ class Flow(flow.Flow):
         :raises DependencyFailure: the link would close a cycle.
         """
         for node, end in ((u, 'from'), (v, 'to')):
-            if node not in self._successors:
+            if node not in self._numbers:
                 raise ValueError(f"Node '{node}' not found to link {end} in flow {self.name!r}")
         if decider is None:
             if decider_depth is not None:
@@ -103,9 +133,11 @@ class Flow(flow.Flow):
         return kwargs.get('resolve_requires', True), kwargs.get('resolve_existing', True)
 
     def _insert(self, node: flow.Node) -> None:
-        self._successors[node] = {}
-        self._predecessors[node] = {}
-        self._order.add(node)
+        number = self._numbers[node] = len(self._items)
+        self._items.append(node)
+        self._successors.append(())
+        self._predecessors.append(())
+        self._order.add(number)
         for symbol in node.provides:
             self._providers.setdefault(symbol, []).append(node)
         for symbol in node.requires:
@@ -157,38 +189,53 @@ class Flow(flow.Flow):
         self, source: flow.Node, target: flow.Node, reason: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        data = self._successors[source].get(target)
-        if data is None:
-            if not self._order.allow(source, target):
+        before, after = self._numbers[source], self._numbers[target]
+        key = before << _BITS | after
+        known = self._links.get(key)
+        if known is None:
+            if not self._order.allow(before, after):
                 raise exceptions.DependencyFailure(
                     f'No path through the node(s) in the graph produces an ordering: a link from'
                     f' {source.name!r} to {target.name!r} in flow {self.name!r} would close a cycle')
-            data = self._successors[source][target] = {}
-            self._predecessors[target][source] = None
+            self._successors[before] = _with(self._successors[before], after)
+            self._predecessors[after] = _with(self._predecessors[after], before)
+        if reason is None:
+            self._changed()
+            if extra is None and known is None:
+                self._links[key] = True
+                return
+        elif known is None:
+            self._links[key] = reason
+            return
+        data = self._links[key] = _as_data(known)
         if reason is None:
             data.update(extra or {})
             data[flow.LINK_MANUAL] = True
-            self._changed()
         else:
             data.setdefault(flow.LINK_REASONS, set()).add(reason)
 
-    def _undo(self, nodes: Iterable[flow.Node], links: Iterable[tuple[flow.Node, flow.Node, str]]) -> None:
+    def _undo(self, nodes: Sequence[flow.Node], links: Iterable[tuple[flow.Node, flow.Node, str]]) -> None:
         for source, target, symbol in links:
-            data = self._successors[source].get(target)
-            if data is not None:
-                data[flow.LINK_REASONS].discard(symbol)
-                if not data[flow.LINK_REASONS]:
-                    del data[flow.LINK_REASONS]
-                if not data:
-                    del self._successors[source][target]
-                    del self._predecessors[target][source]
-        for node in nodes:
+            before, after = self._numbers[source], self._numbers[target]
+            known = self._links.pop(before << _BITS | after, None)
+            if known is None:
+                continue
+            data = _as_data(known)
+            data[flow.LINK_REASONS].discard(symbol)
+            if not data[flow.LINK_REASONS]:
+                del data[flow.LINK_REASONS]
+            if data:
+                self._links[before << _BITS | after] = data
+            else:
+                self._successors[before] = [number for number in self._successors[before] if number != after]
+                self._predecessors[after] = [number for number in self._predecessors[after] if number != before]
+        for node in reversed(nodes):  # the latest is the last
             for symbol in node.provides:
                 self._providers[symbol].remove(node)
             for symbol in node.requires:
                 self._requirers[symbol].remove(node)
-            del self._successors[node], self._predecessors[node]
-            self._order.discard(node)
+            self._order.discard(self._numbers.pop(node))
+            del self._items[-1], self._successors[-1], self._predecessors[-1]
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -196,15 +243,34 @@ class Flow(flow.Flow):
         return len(self._selected())
 
     def __iter__(self) -> Iterator[flow.Node]:
-        return iter(self._order.sorted(self._selected()))
+        numbers = self._numbers
+        ordered = self._order.sorted([numbers[node] for node in self._selected()])
+        return iter([self._items[number] for number in ordered])
 
     def iter_links(self) -> Iterator[tuple[flow.Node, flow.Node, Mapping[str, Any]]]:
         """Yield ``(before, after, data)``; data tells by which symbols, whether by hand, and the decider."""
         selected = self._selected()
         for source in selected:
-            for target, data in self._successors[source].items():
+            before = self._numbers[source]
+            for after in self._successors[before]:
+                target = self._items[after]
                 if target in selected:
-                    yield source, target, data
+                    yield source, target, _as_data(self._links[before << _BITS | after])
+
+    def _by_place(self) -> tuple[list[flow.Node], list[tuple[int, ...]], dict[tuple[int, int], Mapping[str, Any]]]:
+        """Return what takes part, in topological order; for each the places of those directly before it.
+
+        Third, the data of the links that have a decider, by the places of their ends.
+        """
+        # All that comes before what takes part does so too.
+        ordered = self._order.sorted([self._numbers[node] for node in self._selected()])
+        places = {number: place for place, number in enumerate(ordered)}
+        before = [tuple(sorted([places[other] for other in self._predecessors[number]])) for number in ordered]
+        decided: dict[tuple[int, int], Mapping[str, Any]] = {}
+        for key, link in self._links.items():
+            if isinstance(link, dict) and flow.LINK_DECIDER in link and key & _TARGET in places:
+                decided[places[key >> _BITS], places[key & _TARGET]] = link
+        return [self._items[number] for number in ordered], before, decided
 
     def iter_nodes(self) -> Iterator[tuple[flow.Node, Mapping[str, Any]]]:
         """Yield what it holds, in a topological order."""
@@ -224,25 +290,25 @@ class Flow(flow.Flow):
         """Tell whether one of these runs before a node."""
         if not providers:
             return False
-        before = self._predecessors[node]
-        if any(provider in before for provider in providers):
+        number = self._numbers[node]
+        if any(self._numbers[provider] << _BITS | number in self._links for provider in providers):
             return True
-        ancestors = self._ancestors(node)
-        return any(provider in ancestors for provider in providers)
+        ancestors = self._ancestors(number)
+        return any(self._numbers[provider] in ancestors for provider in providers)
 
-    def _ancestors(self, node: flow.Node) -> dict[flow.Node, None]:
-        found: dict[flow.Node, None] = {}
-        stack = [node]
+    def _ancestors(self, number: int) -> set[int]:
+        found: set[int] = set()
+        stack = [number]
         while stack:
             for before in self._predecessors[stack.pop()]:
                 if before not in found:
-                    found[before] = None
+                    found.add(before)
                     stack.append(before)
         return found
 
     def _selected(self) -> Mapping[flow.Node, Any]:
         """Return the items that take part; all of them here."""
-        return self._successors
+        return self._numbers
 
 
 class TargetedFlow(Flow):
@@ -258,7 +324,7 @@ class TargetedFlow(Flow):
 
         :raises ValueError: it is not in the flow.
         """
-        if target_node not in self._successors:
+        if target_node not in self._numbers:
             raise ValueError(f"Node '{target_node}' not found in flow {self.name!r}")
         self._target = target_node
         self._subset = None
@@ -287,8 +353,9 @@ class TargetedFlow(Flow):
 
     def _selected(self) -> Mapping[flow.Node, Any]:
         if self._target is None:
-            return self._successors
+            return self._numbers
         if self._subset is None:
-            ancestors = self._ancestors(self._target)
-            self._subset = {node: None for node in self._successors if node in ancestors or node is self._target}
+            target = self._numbers[self._target]
+            part = {target, *self._ancestors(target)}
+            self._subset = {node: None for node, number in self._numbers.items() if number in part}
         return self._subset

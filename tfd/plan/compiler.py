@@ -16,6 +16,7 @@ from tfd.plan import model, symbols
 __all__ = ['compile_flow']
 
 _ROOT_SCOPE = 0
+_FEW = 8
 _TASK, _JOIN = int(model.Kind.TASK), int(model.Kind.JOIN)
 
 
@@ -60,7 +61,8 @@ class _Build:
     def __init__(self) -> None:
         self.kinds = bytearray()
         self.atoms: list[Any] = []
-        # A tuple, as the plan has it, up to one edge: a list is for those that have more.
+        # Tuples, as the plan has them, and as the garbage collector leaves them alone; a list is for those with more
+        # edges, which it would take too long to copy.
         self.successors: list[Any] = []
         self.predecessors: list[Any] = []
         self.scope_of: list[int] = []
@@ -128,7 +130,7 @@ class _Build:
             elif type(known) is list:
                 known.append(other)
             else:
-                edges[node] = [*known, other]
+                edges[node] = (*known, other) if len(known) < _FEW else [*known, other]
 
     def add_atom(self, atom: Any, kind: int, scope: int, flow: int, item: int) -> int:
         node = self.add_node(atom, kind, scope, flow, item)
@@ -252,7 +254,7 @@ class _Level(abc.ABC):
     def _order(self) -> Any:
         return self.source
 
-    def _after(self) -> dict[int, tuple[int, ...]] | None:
+    def _after(self) -> list[tuple[int, ...]] | None:
         return None
 
     def compile_tasks(self) -> Any:
@@ -332,22 +334,15 @@ class _GraphLevel(_UnorderedLevel):
     """Items come in topological order, so that every item's sources have been compiled before it."""
 
     def __init__(self, build: _Build, flow: Any, parent: int, item: int, scope: int) -> None:
-        self._nodes = list(flow)
-        self._numbers = {id(node): number for number, node in enumerate(self._nodes)}
         # Numbers alone, and links with deciders apart: with an object per link the garbage collector took over half of
         # the time for a graph of 100,000 links.
-        self._links: list[list[int]] = [[] for _ in self._nodes]
-        self._gated: dict[tuple[int, int], Any] = {}
-        self._sinks = set(range(len(self._nodes)))
-        for source, target, data in flow.iter_links():
-            number, following = self._numbers[id(source)], self._numbers[id(target)]
-            self._links[following].append(number)
-            if flow_model.LINK_DECIDER in data:
-                self._gated[number, following] = data
-            self._sinks.discard(number)
-        for links in self._links:
-            links.sort()
-        self._ends: list[tuple[int, int]] = []
+        self._nodes: list[Any]
+        self._links: list[tuple[int, ...]]
+        self._nodes, self._links, self._gated = flow._by_place()
+        self._sinks = set(range(len(self._nodes))).difference(*self._links)
+        # Of each item, its way in and its way out.
+        self._entries: list[int] = []
+        self._ends: list[int] = []
         roots = sum(1 for links in self._links if not links)
         _Level.__init__(self, build, flow, parent, item, scope)
         self._exits = []
@@ -360,8 +355,8 @@ class _GraphLevel(_UnorderedLevel):
     def _stand(self) -> None:
         self.build.symbols.at(self.flow, self.position)
 
-    def _after(self) -> dict[int, tuple[int, ...]]:
-        return {number: tuple(links) for number, links in enumerate(self._links)}
+    def _after(self) -> list[tuple[int, ...]]:
+        return self._links
 
     def attach(self, entry: int, exit_: int) -> None:
         build = self.build
@@ -372,14 +367,16 @@ class _GraphLevel(_UnorderedLevel):
             else:
                 build.link(self.entry, entry)
         for number in links:
-            first, last = self._ends[number]
+            last = self._ends[number]
             build.link(last, entry)
             data = self._gated.get((number, self.position)) if self._gated else None
             if data is not None:
+                first = self._entries[number]
                 is_atom = first == last and build.item_of[first] == number and build.flow_of[first] == self.flow
                 build.gates.append(
                     (entry, last if is_atom else model.NOBODY, data[flow_model.LINK_DECIDER],
                      data[flow_model.LINK_DECIDER_DEPTH]))
-        self._ends.append((entry, exit_))
+        self._entries.append(entry)
+        self._ends.append(exit_)
         if self.position in self._sinks:
             self._exits.append(exit_)

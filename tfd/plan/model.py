@@ -76,14 +76,14 @@ class FlowNode(NamedTuple):
     """A flow of the plan, for telling what is visible from where.
 
     :ivar ordered: items are added to it in the order in which they run (linear).
-    :ivar after: for a graph: ``{item: the items directly before it}``; None otherwise.
+    :ivar after: for a graph: of each item, the items directly before it; None otherwise.
     """
 
     name: Any
     parent: int
     item: int
     ordered: bool
-    after: dict[int, tuple[int, ...]] | None
+    after: Sequence[tuple[int, ...]] | None
 
 
 @dataclasses.dataclass(slots=True)

@@ -10,6 +10,7 @@ is no direct predecessor, is there a sweep, once per provider.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tfd.plan import model
@@ -114,14 +115,14 @@ class Symbols:
             self._closed[one] = target
         return target
 
-    def _reach(self, flow: int, item: int, after: dict[int, tuple[int, ...]]) -> set[int]:
+    def _reach(self, flow: int, item: int, after: Sequence[tuple[int, ...]]) -> set[int]:
         """Return the items of a graph that come after one of them."""
         found = self._reached.get((flow, item))
         if found is None:
             following = self._following.get(flow)
             if following is None:
                 following = self._following[flow] = {}
-                for target, sources in after.items():
+                for target, sources in enumerate(after):
                     for source in sources:
                         following.setdefault(source, []).append(target)
             found = self._reached[flow, item] = set()

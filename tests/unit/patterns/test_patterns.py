@@ -69,6 +69,20 @@ class GraphTest(testtools.TestCase):
         self.assertEqual(['b', 'a'], [one.name for one in flow])
         self.assertEqual([{'manual': True}], [dict(data) for _s, _t, data in flow.iter_links()])
 
+    def test_a_link_by_symbols_and_by_hand_tells_of_all(self):
+        a, b = task.FunctorTask(lambda: (1, 2), name='a', provides=('x', 'y')), item('c', 'x')
+        flow = graph_flow.Flow('g').add(a, b).link(a, b)
+        self.assertEqual(
+            [{'reasons': {'x'}, 'manual': True}], [dict(data) for _s, _t, data in flow.iter_links()])
+
+    def test_of_many_neighbours_each_is_told(self):
+        middle, before, after = item('m'), [item(f'b{n}') for n in range(20)], [item(f'a{n}') for n in range(20)]
+        flow = graph_flow.Flow('g').add(*after, middle, *before)
+        for one, other in zip(before, after, strict=True):
+            flow.link(one, middle).link(middle, other)
+        self.assertEqual({(one.name, 'm') for one in before} | {('m', one.name) for one in after}, links(flow))
+        self.assertEqual('m', list(flow)[20].name)
+
     def test_a_cycle_is_refused_and_nothing_changes(self):
         a, b, c = item('a'), item('b'), item('c')
         flow = graph_flow.Flow('g').add(a, b, c)
