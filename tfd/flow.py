@@ -115,7 +115,7 @@ class Flow(abc.ABC):
     def _changed(self, added: Iterable[Node] = ()) -> None:
         """Forget what was worked out for this flow and those that hold it."""
         for item in added:
-            if isinstance(item, Flow):
+            if not isinstance(item, atom.Atom):
                 item._held_in.append(weakref.ref(self))
         if self._symbols is None:  # then those that hold it know nothing either
             return
@@ -131,16 +131,22 @@ class Flow(abc.ABC):
             return set(), set()
         return set(self._retry.requires), set(self._retry.provides)
 
-    def _check_item(self, item: Node) -> None:
+    def _check_items(self, items: Iterable[Node]) -> None:
         """Refuse what no flow can hold.
 
         :raises TypeError: it is no atom and no flow.
         :raises ValueError: it is this flow itself.
         """
-        if item is self or (isinstance(item, Flow) and len(item) and self._is_inside(item)):
-            raise ValueError(f'flow {self.name!r} cannot hold itself')
-        if not isinstance(item, atom.Atom | Flow):
-            raise TypeError(f'flow {self.name!r} holds atoms and flows, not {item!r} ({type(item).__name__})')
+        # By class: to ask an abstract class about each item takes as long as all else that is done to add it.
+        flows: dict[type, bool] = {}
+        for item in items:
+            is_flow = flows.get(type(item))
+            if is_flow is None:
+                is_flow = flows[type(item)] = isinstance(item, Flow)
+                if not is_flow and not isinstance(item, atom.Atom):
+                    raise TypeError(f'flow {self.name!r} holds atoms and flows, not {item!r} ({type(item).__name__})')
+            if is_flow and (item is self or (len(item) and self._is_inside(item))):
+                raise ValueError(f'flow {self.name!r} cannot hold itself')
 
     def _is_inside(self, other: Flow) -> bool:
         stack: list[Flow] = [self]

@@ -73,8 +73,7 @@ class Flow(flow.Flow):
         """
         requires, existing = self._switches(kwargs)
         new = [node for node in dict.fromkeys(nodes) if node not in self._numbers]
-        for node in new:
-            self._check_item(node)
+        self._check_items(new)
         done: list[flow.Node] = []
         links: list[tuple[flow.Node, flow.Node, str]] = []
         try:

@@ -24,8 +24,7 @@ class ListedFlow(flow.Flow):
         :raises TypeError: an item is no atom and no flow; nothing is added.
         :raises ValueError: an item is this flow, or holds it; nothing is added.
         """
-        for item in items:
-            self._check_item(item)
+        self._check_items(items)
         new = [item for item in dict.fromkeys(items) if item not in self._items]
         self._items.update(dict.fromkeys(new))
         self._changed(new)

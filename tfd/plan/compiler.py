@@ -47,7 +47,7 @@ def compile_flow(flow: Any) -> model.Plan:
         if item is None:
             finished = level.close()
             stack.pop()
-        elif isinstance(item, flow_model.Flow):
+        elif type(item) in build.levels or isinstance(item, flow_model.Flow):
             stack.append(_open(build, item, level.flow, level.position, level.scope))
         else:
             raise TypeError(
