@@ -197,7 +197,7 @@ class EngineRun:
         begin = self.engine._begin
         self.engine._begin = lambda: _WatchedScheduler(begin(), self)
         if self.kind == 'serial' and self.backend is None:
-            self._singly = Singly(self._took, self._gave, self._succeeded)
+            self._singly = Singly(self._took, self._gave, self._succeeded, self.engine.plan.gates)
         self.engine.atom_notifier.register('*', self._told)
         self.engine.compile()
         if self.watch is None:
@@ -284,8 +284,9 @@ class EngineRun:
             expected['revert', name] = (outcome, tuple(sorted(failures.items())))
 
     def called(self, call: build.Call) -> None:
-        if self._singly is not None and call.kind in ('execute', 'revert'):
-            self._singly.reaches(call.kind, self.engine.plan.by_name[call.name])
+        if self._singly is not None and call.kind in ('execute', 'revert', 'decide'):
+            # What a decider is called by is its link.
+            self._singly.reaches(call.kind, self.engine.plan.by_name.get(call.name))
         expected = self._expected.get((call.kind, call.name), 'no call')
         if call.given != expected:
             self.wrong.append(f'{call} should be given {expected}')

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tfd import deciders
 from tfd import retry as retries
 from tfd.plan import NOBODY, Plan
@@ -40,12 +42,20 @@ def decide(storage: Storage, plan: Plan, command: Decide) -> Decided:
     """Ask all the deciders that can keep an atom from starting."""
     columns = storage.columns
     gate = plan.gates[command.target]
-    asked = [at for at, source in enumerate(gate.sources)
-             if source == NOBODY or columns.states[source] != _IGNORE]
-    known = [source for source in map(gate.sources.__getitem__, asked) if source != NOBODY]
-    history = {plan.atoms[source].name: columns.results[source] for source in known}
+    history: dict[str, Any] = {}
+    asked = []
+    for at, source in enumerate(gate.sources):
+        if source == NOBODY:
+            asked.append(at)
+        elif columns.states[source] != _IGNORE:
+            asked.append(at)
+            history[plan.atoms[source].name] = columns.results[source]
+    refused = []
     try:
-        refused = [gate.depths[at] for at in asked if not gate.deciders[at](history=dict(history))]
+        for at in asked:
+            # Each may do with what it is given what it likes.
+            if not gate.deciders[at](history=dict(history)):
+                refused.append(gate.depths[at])
     except Exception:
         storage.add_failure(command.target, ft.Failure())
         return Decided(command.target, FAILED)

@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from tfd import scheduler as machine
-from tfd.engines import engine
+from tfd.engines import engine, questions
 from tfd.executors import calls
 from tfd.scheduler import ChainExecuted, ChainReverted, Code, Event, ExecuteChain, Executed, Reverted
 from tfd.types import failure as ft
@@ -51,17 +51,28 @@ class SerialEngine(engine.ActionEngine):
         executing = type(command) is ExecuteChain
         nodes = range(first, last + 1) if executing else range(last, first - 1, -1)
         call = self._execute if executing else self._revert
-        ok = True
+        gates = self.plan.gates if executing else ()
+        ok, told = True, None
         token = calls.PROGRESS.set(self._publisher.progress)
         try:
             for stop in nodes:
-                if self._suspending or not (ok := call(stop)):
+                if self._suspending:
+                    break
+                if stop in gates and stop != first:
+                    told = questions.decide(self._storage, self.plan, machine.Decide(stop))
+                    # Also where that was a yes, and whoever was asked has the flow suspended.
+                    if told.answer or self._suspending:
+                        break
+                    told = None
+                if not (ok := call(stop)):
                     break
             else:
                 stop = nodes.stop
         finally:
             calls.PROGRESS.reset(token)
         events.append(ChainExecuted((first, stop, ok)) if executing else ChainReverted((last, stop, ok)))
+        if told is not None:
+            events.append(told)
         if self._suspending:
             self._tell_suspending(events)
 

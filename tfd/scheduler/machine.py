@@ -69,9 +69,9 @@ class Scheduler:
         self._gate_open: int | None = None
         #: Nodes that each "no" ignored, by its target.
         self.ignored: dict[int, list[int]] = {}
-        self._answered: set[int] = set()
-        self._suspended = False
-        self._left_over = False
+        #: Targets whose deciders have answered.
+        self.answered: set[int] = set()
+        self._suspended = self._left_over = False
 
     # -- the two calls -----------------------------------------------------------------------------
 
@@ -168,9 +168,11 @@ class Scheduler:
     def _decide(self, event: v.Decided) -> None:
         target = event.target
         if target != self._gate_open:
+            if self._chains is not None and self._chains.decided(event):
+                return
             raise ValueError(f'nobody asked the deciders of node {target}')
         self._gate_open = None
-        self._answered.add(target)
+        self.answered.add(target)
         self.step.transitions.append(v.Gated(target, event.answer or 'yes'))
         if event.answer == v.FAILED:
             self.judge.take_unbegun(target)
@@ -219,14 +221,18 @@ class Scheduler:
             target = self._gates.popleft()
             if self.judge.down[self.plan.scope_of[target]] or self.state[target] != _PENDING:
                 continue
-            if self._suspended or self.judge.halted:
+            told = self._chains.told(target) if self._chains is not None else None
+            if told is None and (self._suspended or self.judge.halted):
                 self._left_over = True
-                continue
-            if all(source >= 0 and self.state[source] == _IGNORE for source in self.plan.gates[target].sources):
+            elif all(source >= 0 and self.state[source] == _IGNORE for source in self.plan.gates[target].sources):
                 self._make_ready(target)
             else:
                 self._gate_open = target
-                self.step.commands.append(v.Decide(target))
+                if told is None:
+                    self.step.commands.append(v.Decide(target))
+                else:
+                    self._decide(told)
+                    self._advance()
                 return True
         return False
 
@@ -261,7 +267,7 @@ class Scheduler:
                 elif kinds[after] == _JOIN:
                     state[after] = _SUCCESS
                     stack.append(after)
-                elif gates and after in gates and after not in self._answered:
+                elif gates and after in gates and after not in self.answered:
                     self._gates.append(after)
                 else:
                     self._next.append(after)
@@ -283,7 +289,7 @@ class Scheduler:
 
     def recall_answer(self, target: int, answer: str) -> None:
         """Take over an answer that an earlier run was given."""
-        self._answered.add(target)
+        self.answered.add(target)
         if answer not in ('yes', v.FAILED):
             self.ignored[target] = self.plan.reach(target, deciders.Depth(answer))
 
@@ -294,8 +300,8 @@ class Scheduler:
         """
         freed: list[int] = []
         for target in nodes:
-            if target in self._answered:
-                self._answered.discard(target)
+            if target in self.answered:
+                self.answered.discard(target)
                 self.step.transitions.append(v.Gated(target, ''))
                 freed += self.ignored.pop(target, ())
         held = {node for reached in self.ignored.values() for node in reached} if freed else ()

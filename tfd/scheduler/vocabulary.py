@@ -84,7 +84,8 @@ class ChainExecuted(_Made):
     """A chain came to its end: ``(first, stop, ok)``.
 
     Its tasks before ``stop`` have succeeded. ``stop`` failed, or, where that is ``ok``, did not begin: it lies behind
-    the chain, or the flow is to be suspended.
+    the chain, or the flow is to be suspended, or its deciders were asked: then :class:`Decided` is the next event. The
+    deciders of those before it, and of one that failed, have said yes.
     """
 
     __slots__ = ()
@@ -151,7 +152,10 @@ class Revert(_Made):
 
 
 class ExecuteChain(_Made):
-    """Execute the nodes from first to last, one after the other, as long as each succeeds: ``(first, last)``."""
+    """Execute the nodes from first to last, one after the other, as long as each succeeds: ``(first, last)``.
+
+    Those behind the first may have deciders, which are asked before each, and keep it from beginning if they say no.
+    """
 
     __slots__ = ()
     __match_args__ = ('first', 'last')

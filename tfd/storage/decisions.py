@@ -24,13 +24,13 @@ def next_record(plan: Plan, flow: str, item: Any, known: Mapping[str, DecisionRe
     :param known: the decisions in force, by subject.
     :raises TypeError: the transition is none.
     """
-    if isinstance(item, Judged):
+    if isinstance(item, Gated):
+        subject, answer = f'gate:{plan.atoms[item.target].name}', item.answer
+    elif isinstance(item, Judged):
         retry = plan.scopes[item.scope].retry
         subject, answer = f'scope:{plan.atoms[retry].name if retry != NOBODY else ""}', item.verdict
     elif isinstance(item, Asked):
         subject, answer = f'asked:{plan.atoms[item.node].name}', str(item.level or '')
-    elif isinstance(item, Gated):
-        subject, answer = f'gate:{plan.atoms[item.target].name}', item.answer
     else:
         raise TypeError(f'{item!r} is no decision')
     before = known.get(subject)

@@ -6,9 +6,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import testtools
+
 from tests.unit.engines.tracing import KINDS, EngineTestCase, Traced, raising
 from tfd import engines, exceptions
-from tfd.patterns import unordered_flow
+from tfd.patterns import graph_flow, unordered_flow
 
 
 class SuspendTest(EngineTestCase):
@@ -186,3 +188,29 @@ class RunIterTest(EngineTestCase):
                 go.set()
         self.assertGreaterEqual(found.count('ANALYZING'), 3)
         self.assertEqual('SUCCESS', found[-1])
+
+
+class SuspendingDeciderTest(testtools.TestCase):
+    """A decider that has the flow suspended is not asked again, whatever it answered."""
+
+    def _asked(self, answer: bool) -> tuple[list[str], str]:
+        asked: list[str] = []
+        tasks = [Traced(name, []) for name in 'abc']
+        flow = graph_flow.Flow('f').add(*tasks).link(tasks[0], tasks[1])
+
+        def decide(history: Any) -> bool:
+            asked.append('asked')
+            engine.suspend()
+            return answer
+
+        flow.link(tasks[1], tasks[2], decider=decide)
+        engine = engines.load(flow)
+        engine.run()
+        engine.run()
+        return asked, engine.storage.get_atom_state('c')
+
+    def test_yes(self):
+        self.assertEqual((['asked'], 'SUCCESS'), self._asked(True))
+
+    def test_no(self):
+        self.assertEqual((['asked'], 'IGNORE'), self._asked(False))

@@ -6,6 +6,7 @@ That they change nothing else is tested on random flows in tests/property.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import testtools
@@ -19,13 +20,16 @@ from tfd.scheduler import (
     ChainReverted,
     Code,
     Decide,
+    Decided,
     Execute,
     ExecuteChain,
     Executed,
+    Gated,
     Judged,
     Moved,
     MovedAll,
     Options,
+    Progress,
     Resolved,
     Revert,
     RevertChain,
@@ -33,6 +37,7 @@ from tfd.scheduler import (
     Scheduler,
     Suspended,
 )
+from tfd.scheduler.vocabulary import FAILED
 
 
 class Plain(task.Task):
@@ -74,14 +79,6 @@ class GivenOutTest(testtools.TestCase):
     def test_a_retry_is_in_no_chain(self):
         self.assertEqual([Execute((0,))], self._commands(_linear(2, 'f', retry.AlwaysRevert('r'))))
 
-    def test_a_chain_ends_before_a_decider(self):
-        tasks = [Plain(f't{number}') for number in range(3)]
-        flow = graph_flow.Flow('f').add(*tasks).link(tasks[0], tasks[1]).link(
-            tasks[1], tasks[2], decider=lambda history: True)
-        scheduler = _scheduler(flow)
-        self.assertEqual([ExecuteChain((0, 1))], scheduler.start().commands)
-        self.assertEqual([Decide(2)], scheduler.handle([ChainExecuted((0, 2, True))]).commands)
-
     def test_a_chain_ends_where_ways_part(self):
         flow = linear_flow.Flow('outer').add(_linear(2, 'a'), unordered_flow.Flow('b').add(Plain('c'), Plain('d')))
         scheduler = _scheduler(flow)
@@ -101,6 +98,93 @@ class GivenOutTest(testtools.TestCase):
         step = scheduler.handle([Reverted((one, True)), Reverted((other, True))])
         self.assertEqual([Execute((first,))], step.commands)
         self.assertEqual([Execute((second,))], scheduler.handle([Executed((first, True))]).commands)
+
+
+def _decided(count: int) -> Any:
+    """Return a flow of tasks with a decider on each link."""
+    tasks = [Plain(f't{number}') for number in range(count)]
+    flow = graph_flow.Flow('f').add(*tasks)
+    for before, after in itertools.pairwise(tasks):
+        flow.link(before, after, decider=lambda history: True)
+    return flow
+
+
+class GatesTest(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.scheduler = _scheduler(_decided(4))
+        self.first = self.scheduler.start()
+
+    def test_a_chain_goes_through_deciders(self):
+        self.assertEqual([ExecuteChain((0, 3))], self.first.commands)
+        step = self.scheduler.handle([ChainExecuted((0, 4, True))])
+        self.assertEqual(
+            [Gated(1, 'yes'), Gated(2, 'yes'), Gated(3, 'yes'), MovedAll((0, 3, Code.SUCCESS))], step.transitions)
+        self.assertEqual('SUCCESS', step.final)
+
+    def test_a_no_is_not_asked_for_again(self):
+        step = self.scheduler.handle([ChainExecuted((0, 2, True)), Decided(2, 'ATOM')])
+        self.assertEqual(
+            [Gated(1, 'yes'), MovedAll((0, 1, Code.SUCCESS)), Gated(2, 'ATOM'), Moved((2, Code.IGNORE)),
+             Moved((3, Code.RUNNING))], step.transitions)
+        self.assertEqual([Execute((3,))], step.commands)
+
+    def test_a_decider_that_raised(self):
+        step = self.scheduler.handle([ChainExecuted((0, 2, True)), Decided(2, FAILED)])
+        self.assertEqual([Gated(2, FAILED), Resolved(2), Judged(0, 'REVERT')], step.transitions[2:5])
+        self.assertEqual([RevertChain((0, 1))], step.commands)
+
+    def test_deciders_that_were_not_asked_are(self):
+        step = self.scheduler.handle([ChainExecuted((0, 2, True))])
+        self.assertEqual([Decide(2)], step.commands)
+        step = self.scheduler.handle([Decided(2, '')])
+        self.assertEqual([ExecuteChain((2, 3))], step.commands)
+
+    def test_a_yes_before_a_suspend_is_kept(self):
+        step = self.scheduler.handle([ChainExecuted((0, 2, True)), Decided(2, ''), Suspended()])
+        self.assertEqual(
+            ([Gated(1, 'yes'), MovedAll((0, 1, Code.SUCCESS)), Gated(2, 'yes')], 'SUSPENDED'),
+            (step.transitions, step.final))
+
+    def test_a_suspend_before_deciders_are_asked(self):
+        step = self.scheduler.handle([ChainExecuted((0, 2, True)), Suspended()])
+        self.assertEqual(
+            ([Gated(1, 'yes'), MovedAll((0, 1, Code.SUCCESS))], 'SUSPENDED'), (step.transitions, step.final))
+
+    def test_the_deciders_of_what_failed_have_said_yes(self):
+        step = self.scheduler.handle([ChainExecuted((0, 2, False))])
+        self.assertEqual(
+            [Gated(1, 'yes'), Gated(2, 'yes'), MovedAll((0, 1, Code.SUCCESS)), Moved((2, Code.FAILURE))],
+            step.transitions[:4])
+
+    def test_an_answer_that_belongs_to_no_end_is_refused(self):
+        for target in (2, 3):
+            self.assertRaises(ValueError, self.scheduler.handle, [Decided(target, '')])
+        self.assertRaises(
+            ValueError, self.scheduler.handle, [ChainExecuted((0, 2, True)), Decided(3, '')])
+
+    def test_an_answer_that_was_recorded_is_not_asked_for(self):
+        scheduler = Scheduler(
+            compile_flow(_decided(4)), Options(window=500, chains=True),
+            Progress({0: Code.SUCCESS}, answers={2: 'yes'}))
+        self.assertEqual([Decide(1)], scheduler.start().commands)
+        self.assertEqual([Execute((1,))], scheduler.handle([Decided(1, '')]).commands)
+        self.assertEqual([ExecuteChain((2, 3))], scheduler.handle([Executed((1, True))]).commands)
+
+    def test_the_decider_of_a_link_from_a_flow_ends_a_chain(self):
+        inner, last = _linear(2, 'inner'), Plain('last')
+        flow = graph_flow.Flow('f').add(inner, last).link(inner, last, decider=lambda history: True)
+        self.assertEqual([ExecuteChain((0, 1))], _scheduler(flow).start().commands)
+
+    def test_a_chain_goes_through_more_deciders_once_they_have_said_yes(self):
+        """What is looked at in vain, where they say no, stays less than what has been run."""
+        scheduler = _scheduler(_decided(100))
+        [chain] = scheduler.start().commands
+        lengths, reach = [chain.last + 1], chain
+        while (step := scheduler.handle([ChainExecuted((reach.first, reach.last + 1, True))])).final is None:
+            [reach] = scheduler.handle([Decided(step.commands[0].target, '')]).commands
+            lengths.append(reach.last + 1 - reach.first)
+        self.assertEqual([17, 33, 50], lengths)
 
 
 class EndTest(testtools.TestCase):
