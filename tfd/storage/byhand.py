@@ -375,11 +375,15 @@ class Storage(storage.Storage):
         """Add to an atom's metadata; recorded with the next step, or by itself where there was none for a second.
 
         :raises NotFound: there is no such atom.
+        :raises NotStorable: it has no stored form; nothing is added.
         """
         with self._hands:
             node = self._held(atom_name)
             if update_with:
-                self.columns.metas[node] = {**self.columns.metas.get(node, {}), **update_with}
+                meta = {**self.columns.metas.get(node, {}), **update_with}
+                if self._recorder is not None:
+                    self._recorder.stored_meta(node, meta)
+                self.columns.metas[node] = meta
                 self._note(node)
 
     def update_flow_metadata(self, update_with: Mapping[str, Any] | None) -> None:

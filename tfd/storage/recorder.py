@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+import logging
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,9 +21,12 @@ from tfd.types.secret import Veil
 
 __all__ = ['MAX_NAME', 'Recorder']
 
+LOG = logging.getLogger(__name__)
+
 #: The longest name of an atom that can be recorded, in characters (TaskFlow's column has the same width).
 MAX_NAME = 255
 
+_DETAILS = 'progress_details'
 _VALUES = ('result', 'failure', 'revert_result', 'revert_failure')
 _FORGOTTEN = ('state', 'intention', *_VALUES)
 
@@ -99,8 +103,9 @@ class Recorder:
             columns, values = ('meta',), (self._journal.codec.encode(flow, f'metadata of flow {self._plan.name!r}'),)
         with self._lock:
             changes: dict[int, dict[str, Any]] = {}
-            taken = self._add_meta(changes)
+            taken = self._take_unsaved_meta()
             try:
+                self._add_meta(changes, taken)
                 if changes or columns:
                     self._append(changes, [], columns, values, None)
             except BaseException:
@@ -161,8 +166,9 @@ class Recorder:
         with self._lock:
             for retry in self._unsaved_history:
                 changes.setdefault(retry, {}).setdefault('result', self._history(retry))
-            taken = self._add_meta(changes)
+            taken = self._take_unsaved_meta()
             try:
+                self._add_meta(changes, taken)
                 if changes or decisions or columns or settlement is not None:
                     self._append(changes, list(decisions.values()), columns, values, settlement)
             except BaseException:
@@ -210,19 +216,40 @@ class Recorder:
                 for provided, failures in history]
             return self._journal.codec.encode(plain, f'history of retry {name!r}', secret=secret)
 
-    def _add_meta(self, changes: dict[int, dict[str, Any]]) -> set[int]:
-        """Add metadata that is not recorded yet; return whose it is."""
-        taken, self._unsaved_meta = self._unsaved_meta, set()
-        for node in taken:
-            # A copy: the task that tells its progress may go on doing so.
-            meta = self._journal.codec.encode(self._told(dict(self._columns.metas[node])), 'progress details')
-            changes.setdefault(node, {})['meta'] = meta
+    def _take_unsaved_meta(self) -> set[int]:
+        """Return the nodes whose metadata is not recorded yet; from here on it counts as recorded."""
+        taken = set()
+        while self._unsaved_meta:
+            # One by one: a task may tell its progress from another thread meanwhile.
+            taken.add(self._unsaved_meta.pop())
         return taken
+
+    def _add_meta(self, changes: dict[int, dict[str, Any]], nodes: Iterable[int]) -> None:
+        """Add the metadata of these nodes."""
+        for node in nodes:
+            # A copy: the task that tells its progress may go on doing so.
+            meta = dict(self._columns.metas[node])
+            try:
+                stored = self.stored_meta(node, self._told(meta))
+            except Exception as err:
+                if _DETAILS not in meta:
+                    raise
+                # What a task tells of its progress, or changes after it has told it, keeps no step from being recorded.
+                LOG.warning('details of the progress of atom %s of flow %s are not recorded: %s',
+                            self._plan.atoms[node].name, self._flow, err)
+                stored = self.stored_meta(node, {**meta, _DETAILS: None})
+            changes.setdefault(node, {})['meta'] = stored
+
+    def stored_meta(self, node: int, meta: dict[str, Any]) -> Any:
+        """Return the stored form of an atom's metadata.
+
+        :raises NotStorable: it has none.
+        """
+        return self._journal.codec.encode(meta, f'metadata of atom {self._plan.atoms[node].name!r}')
 
     def _told(self, meta: dict[str, Any]) -> dict[str, Any]:
         """Return metadata as it is recorded: what tasks tell of their progress is for people to read."""
-        details = 'progress_details'
-        return {**meta, details: self._veil.value(meta[details])} if self._veil and details in meta else meta
+        return {**meta, _DETAILS: self._veil.value(meta[_DETAILS])} if self._veil and _DETAILS in meta else meta
 
     def _append(
         self, changes: dict[int, dict[str, Any]], decisions: list[DecisionRecord], columns: tuple[str, ...],

@@ -122,16 +122,27 @@ class StorageByHandTest(testtools.TestCase):
         self.assertIs(failure, self.storage.get_revert_result('a'))
 
     def test_a_result_that_cannot_be_stored_is_refused(self) -> None:
+        self._refuse()
+        self.assertRaises(exceptions.NotStorable, self.storage.save, 'a', object())
+        self.assertEqual('PENDING', self.storage.get_atom_state('a'))
+        self.assertFalse(self.storage.has_failures())
+
+    def test_metadata_that_cannot_be_stored_is_refused(self) -> None:
+        self._refuse()
+        error = self.assertRaises(
+            exceptions.NotStorable, self.storage.update_atom_metadata, 'a', {'handle': object()})
+        self.assertEqual("metadata of atom 'a'", error.what)
+        self.assertEqual({}, self.storage.columns.progress_of(self.storage._node('a')))
+
+    def _refuse(self) -> None:
+        """Have a codec that stores nothing from now on."""
         self._ensure()
 
-        def refuse(value: Any, what: str, secret: bool) -> Any:
+        def refuse(value: Any, what: str, secret: bool = False) -> Any:
             raise exceptions.NotStorable(what, '$', type(value).__name__)
 
         assert self.storage._recorder is not None
         self.patch(self.storage._recorder._journal.codec, 'encode', refuse)
-        self.assertRaises(exceptions.NotStorable, self.storage.save, 'a', object())
-        self.assertEqual('PENDING', self.storage.get_atom_state('a'))
-        self.assertFalse(self.storage.has_failures())
 
     def test_states_are_recorded_those_that_begin_too(self) -> None:
         self._ensure()

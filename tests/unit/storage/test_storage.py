@@ -27,6 +27,14 @@ def failing() -> None:
     raise ValueError('no')
 
 
+class _Tells(task.Task):
+    """Tells something of its progress that has no stored form."""
+
+    def execute(self) -> int:
+        self.notifier.notify(task.EVENT_UPDATE_PROGRESS, {'progress': 0.5, 'handle': object()})
+        return 1
+
+
 def loaded(*items: Any, error: Any = None, flow: Any = None, **options: Any) -> Any:
     """Run a flow; return its engine."""
     engine = engines.load((flow or linear_flow.Flow('f')).add(*items), **options)
@@ -246,6 +254,16 @@ class SqlTest(testtools.TestCase):
         self.assertRaises(ValueError, engine.run)
         self.assertEqual('REVERTED', engine.storage.get_atom_state('a'))
         self.assertIsNone(engine.storage.get_revert_result('a'))
+
+    def test_what_cannot_be_stored_of_progress_keeps_no_step_from_being_recorded(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        for kind in ('serial', 'parallel'):
+            engine = loaded(_Tells('a', 'x'), backend=self.backend, engine=kind)
+            self.assertEqual({'x': 1}, engine.storage.fetch_all())
+            found = self.backend.get_connection().get_flow_details(engine.storage.flow_uuid)
+            self.assertEqual({'progress': 1.0, 'progress_details': None}, found.find(
+                engine.storage.get_atom_uuid('a')).meta)
+            self.assertIn("progress of atom a of flow", log.output)
 
     def test_an_input_that_cannot_be_stored_is_refused(self):
         engine = engines.load(linear_flow.Flow('f').add(*self._tasks(2)), backend=self.backend, store={'s': object()})
