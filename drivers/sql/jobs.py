@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -36,7 +36,7 @@ _STORE = _FIELDS.index('store')
 
 
 class _LazyStore(Mapping[str, Any]):
-    """A store that is decoded when somebody looks into it, which may raise InvalidFormat."""
+    """A store that is decoded when somebody looks into it, which may raise InvalidFormat or UnknownKey."""
 
     __slots__ = ('_codec', '_decoded', '_stored')
 
@@ -103,23 +103,21 @@ class SqlJobStore:
             connection, 'post', lambda dialect: upsert(dialect, tables.jobs, (), ()),
         ).run(connection, [rows[token] for token in tokens])
         stored = connection.execute(sa.select(tables.jobs).where(tables.jobs.c.token.in_(tokens)))
-        found = {job.token: job for job in self._jobs(stored)}
+        found = {job.token: job for job in map(self._job, stored)}
         for token in tokens:
             if token not in found:
                 raise exceptions.Duplicate(
                     f'a job with id {rows[token]["id"]!r} exists under another token than {token!r}')
         return found
 
-    def _jobs(self, rows: Iterable[Sequence[Any]]) -> _Jobs:
-        """Return jobs whose stores are read when they are looked at: one that cannot be read hides no other job."""
-        jobs = []
-        for row in rows:
-            values = list(row)
-            values[_STORE] = _LazyStore(self._codec, values[_STORE])
-            jobs.append(record.Job(*values))
-        return jobs
-
     def _job(self, row: Sequence[Any]) -> record.Job:
+        """Return a job whose store is read when it is looked at: one that cannot be read hides nothing else."""
+        values = list(row)
+        values[_STORE] = _LazyStore(self._codec, values[_STORE])
+        return record.Job(*values)
+
+    def _claimed(self, row: Sequence[Any]) -> record.Job:
+        """Return a job whose store is read now: who is to run it needs it."""
         values = list(row)
         values[_STORE] = self._codec.decode(values[_STORE])
         return record.Job(*values)
@@ -143,7 +141,7 @@ class SqlJobStore:
             before = None if query.before is None else _existing(connection, query.before)
             return connection.execute(queries.page(query, before)).all()
 
-        return self._jobs(self._database.run(read, writing=False))
+        return [self._job(row) for row in self._database.run(read, writing=False)]
 
     def pending(self, shards: Collection[int], now: float, limit: int) -> _Candidates:
         """Return unclaimed jobs of these shards whose ``not_before`` has come, most urgent and then oldest first."""
@@ -174,7 +172,8 @@ class SqlJobStore:
         """Return the claimed jobs whose owner is this incarnation."""
         jobs = tables.jobs
         query = sa.select(jobs).where(jobs.c.owner == owner, jobs.c.state == states.CLAIMED).limit(_OWNED)
-        return self._jobs(self._database.run(lambda connection: connection.execute(query).all(), writing=False))
+        rows = self._database.run(lambda connection: connection.execute(query).all(), writing=False)
+        return [self._job(row) for row in rows]
 
     # -- claims --------------------------------------------------------------------------------------
 
@@ -186,8 +185,9 @@ class SqlJobStore:
         }
 
         def write(connection: sa.Connection) -> Sequence[Any]:
-            met = self._database.statements.get(connection, 'claim', lambda _dialect: queries.claim()).run(connection,
-                (row,))
+            """Change the row; return it as it is now."""
+            met = self._database.statements.get(
+                connection, 'claim', lambda _dialect: queries.claim()).run(connection, (row,))
             found = _read(connection, candidate.id)
             if met != 1:
                 # It may have been this very claim: its answer was lost, and it is made again.
@@ -195,7 +195,7 @@ class SqlJobStore:
             return found or ()
 
         # Who keeps the row may be the stopped owner: the caller knows what to do about that.
-        return record.Claim(self._job(self._database.run(write, wait=False)))
+        return record.Claim(self._claimed(self._database.run(write, wait=False)))
 
     def settle(self, fence: Fence, settlement: Settlement) -> None:
         """Give a job back outside of an engine's last step."""
@@ -212,7 +212,7 @@ class SqlJobStore:
 
         def write(connection: sa.Connection) -> None:
             if connection.execute(change).rowcount != 1:
-                found = self._job(_existing(connection, job_id))
+                found: Any = _existing(connection, job_id)
                 raise exceptions.InvalidState(f'job {job_id} is {found.state}, expected {states.PARKED}')
 
         self._database.run(write)
@@ -222,9 +222,9 @@ class SqlJobStore:
         jobs, dialect = tables.jobs, self._database.dialect
 
         def end(connection: sa.Connection) -> int:
-            named = connection.execute(
-                sa.select(jobs.c.connections).where(jobs.c.id == candidate.id,
-                    jobs.c.epoch == candidate.epoch)).scalar()
+            """End those that the row names, unless they are this process's own."""
+            named = connection.execute(sa.select(jobs.c.connections).where(
+                jobs.c.id == candidate.id, jobs.c.epoch == candidate.epoch)).scalar()
             if not named or named == dialect.connections:
                 return 0
             return dialect.end_connections(connection, named)
@@ -236,6 +236,7 @@ class SqlJobStore:
         board = tables.board
 
         def work(connection: sa.Connection) -> str | None:
+            """Record the proposal, unless there is an id; return what there is."""
             if propose is not None:
                 self._database.statements.get(
                     connection, 'board', lambda dialect: upsert(dialect, board, ('name',), ()),

@@ -53,6 +53,8 @@ class NewJob:
 class Job:
     """A job's row. Times are seconds since 1970-01-01 UTC.
 
+    :ivar store: the flow's inputs, by name. Of a job that is not claimed here they are read when somebody looks into
+        them, which raises UnknownKey where one is secret and its key is not here, InvalidFormat where they are damaged.
     :ivar state: ``UNCLAIMED``, ``CLAIMED``, ``COMPLETE`` or ``PARKED``.
     :ivar outcome: the final state of its flow (``SUCCESS``, ``REVERTED``, ``FAILURE``) once complete or parked, else
         ''.

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from tests.functional.sql.cases import SqlTestCase, candidate_of, post
 from tfd import exceptions
+from tfd.jobs import record
 from tfd.persistence import codec
 from tfd.persistence.record import AtomRecord, Change, Entry, FlowRecord
 from tfd.persistence.sealing import Sealing, generate_key, key_id
@@ -96,6 +97,15 @@ class _RotationTest(SqlTestCase):
     def test_without_a_key(self) -> None:
         self.assertRaises(exceptions.BadConfiguration, list, self.backend.secrets().batches(10, rotate=True))
         self.assertEqual([], list(self.backend.secrets().batches(10, rotate=False)))
+
+    def test_who_lacks_the_key_can_look_at_a_job_but_for_what_is_secret(self) -> None:
+        self.record(1)
+        jobs = self.after.jobs()
+        for found in (jobs.get(self.job.id), jobs.find(self.job.token), *jobs.list(record.JobQuery())):
+            self.assertEqual((self.job.id, 'UNCLAIMED'), (found.id, found.state))
+            err = self.assertRaises(exceptions.UnknownKey, dict, found.store)
+            self.assertEqual(key_id(self.old), err.key)
+            self.assertNotIn(_PLAIN, repr(found.store))
 
     def test_a_claim_by_who_lacks_the_key_is_told(self) -> None:
         self.record(1)

@@ -31,9 +31,12 @@ class UnreadableTest(SqlTestCase):
         self.assertRaises(exceptions.InvalidFormat, dict, found[self.bad.id].store)
         self.assertNotIn('secret', repr(found[self.bad.id]))
 
-    def test_reading_it_is_refused_without_repeating_it(self) -> None:
-        error = self.assertRaises(exceptions.InvalidFormat, self.jobs.get, self.bad.id)
-        self.assertNotIn('secret', str(error))
+    def test_it_can_be_looked_at_but_for_what_cannot_be_read(self) -> None:
+        for found in (self.jobs.get(self.bad.id), self.jobs.find(self.bad.token)):
+            self.assertEqual((self.bad.id, states.UNCLAIMED), (found.id, found.state))
+            error = self.assertRaises(exceptions.InvalidFormat, dict, found.store)
+            self.assertNotIn('secret', str(error))
+            self.assertNotIn('secret', repr(found) + repr(found.store))
 
     def test_a_claim_of_it_is_told_and_can_be_settled(self) -> None:
         self.assertRaises(exceptions.InvalidFormat, self.jobs.claim, self.candidate, 'me', 'claim')

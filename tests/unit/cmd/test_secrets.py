@@ -53,9 +53,9 @@ class SecretsTest(CommandTestCase):
             ended = self.call(manage.main, 'secrets', *words)
             self.assertEqual(exits.Exit.SCHEMA, ended.status)
             self.assertIn(key_id(self.old), ended.out + ended.err)
-        shown = self.call(tfd.main, 'job', 'show', job)
-        self.assertIn(key_id(self.old), shown.err)
-        self.assertEqual(0, self.call(tfd.main, 'job', 'list').status)
+        for words in (('show', job), ('history', job), ('list',)):
+            ended = self.call(tfd.main, 'job', *words)
+            self.assertEqual((0, ''), (ended.status, ended.err))
 
     def test_keys_of_a_file(self) -> None:
         path = self.deployment.dir / 'keys'
