@@ -7,8 +7,7 @@ import argparse
 import contextlib
 
 from tfd import plugins
-from tfd.cmd import exits, shell
-from tfd.conf import deployment
+from tfd.cmd import database, exits
 from tfd.persistence import foreign
 from tfd.storage import imported
 
@@ -17,7 +16,7 @@ __all__ = ['COMMANDS']
 _GROUP = 'tfd.imports'
 
 
-class ImportTaskFlow(shell.Silent):
+class ImportTaskFlow(database.Command):
     """Take over the logbooks of a TaskFlow 6.5 database, unfinished flows included, so that tfd can resume them.
 
     Nothing may run them any more. A flow that is here already stays as it is, so it may be run again. What cannot be
@@ -38,23 +37,19 @@ class ImportTaskFlow(shell.Silent):
         """Take over, and say what became of each flow."""
         source: foreign.Source = plugins.load(_GROUP, 'taskflow')(parsed_args.connection)
         counts = {'taken over': 0, 'here already': 0, 'left out': 0}
-        with contextlib.closing(source), contextlib.closing(deployment.make_backend(self.app.conf())) as backend:
-            backend.schema().check()
+        with contextlib.closing(source), self.checked_backend() as backend:
             for found in imported.take_over(source.read(parsed_args.book), backend, parsed_args.dry_run):
                 if isinstance(found, foreign.LeftOut):
                     counts['left out'] += 1
-                    self._say(f'left out {found.what} {found.name!r} {found.uuid}: {found.why}')
+                    self.say(f'left out {found.what} {found.name!r} {found.uuid}: {found.why}')
                     continue
                 what = 'taken over' if found.new else 'here already'
                 counts[what] += 1
                 state = 'finished' if found.finished else 'unfinished'
-                self._say(f'{what} {state} flow {found.flow!r} {found.uuid} of logbook {found.book!r}')
-        self._say(', '.join(f'{count} {what}' for what, count in counts.items()))
+                self.say(f'{what} {state} flow {found.flow!r} {found.uuid} of logbook {found.book!r}')
+        self.say(', '.join(f'{count} {what}' for what, count in counts.items()))
         if counts['left out']:
             self.status = exits.Exit.FAILED
-
-    def _say(self, text: str) -> None:
-        print(text, file=self.app.stdout)
 
 
 COMMANDS = {'import taskflow': ImportTaskFlow}

@@ -12,7 +12,7 @@ from typing import Any
 
 from tfd import exceptions, states
 from tfd.client import Client
-from tfd.cmd import exits, shell
+from tfd.cmd import arguments, exits, shell
 from tfd.jobs import record
 from tfd.persistence import history
 
@@ -130,7 +130,7 @@ class ListJobs(shell.Lister):
         parser.add_argument('--state', action='append', default=[], choices=_STATES,
                             type=str.upper, help='Only those in this state; may be repeated.')
         parser.add_argument('--owner', help='Only those that this incarnation owns.')
-        parser.add_argument('--limit', type=_limit, default=100,
+        parser.add_argument('--limit', type=arguments.positive, default=100,
                             help='How many to list at most (default: %(default)d).')
         parser.add_argument('--before', metavar='JOB',
                             help='Only those before this one, the last of the page above.')
@@ -166,7 +166,7 @@ class JobHistory(shell.Lister):
 def _event_field(event: history.Event, name: str) -> Any:
     value = getattr(event, name)
     if name == 'at':
-        return _time(value)
+        return arguments.time_text(value)
     if name == 'seconds':
         return '' if value is None else round(value, 3)
     return '' if name == 'attempt' and not value else value
@@ -174,18 +174,7 @@ def _event_field(event: history.Event, name: str) -> Any:
 
 def _field(job: record.Job, name: str) -> Any:
     value = getattr(job, name)
-    return _time(value) if name in _TIMES else value
-
-
-def _time(value: float) -> Any:
-    """Return a time for people."""
-    if not value:
-        return ''
-    try:
-        moment = datetime.datetime.fromtimestamp(value, datetime.UTC)
-    except (ValueError, OverflowError, OSError):
-        return value
-    return moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
+    return arguments.time_text(value) if name in _TIMES else value
 
 
 def _store(text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
@@ -238,13 +227,6 @@ def _timeout(text: str) -> float:
     if math.isnan(seconds):
         raise ValueError('nan is no number of seconds')
     return seconds
-
-
-def _limit(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not at least 1')
-    return number
 
 
 COMMANDS = {

@@ -4,30 +4,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from tfd.cmd import imports, purge, secrets, shell
-from tfd.conf import deployment
+from tfd.cmd import database, imports, purge, secrets, shell
 
 __all__ = ['main']
 
 
-class _Database(shell.Silent):
-    """A command on the database of ``[database] connection``."""
-
-    @contextlib.contextmanager
-    def backend(self) -> Iterator[deployment.JobBackend]:
-        """Give the backend to a ``with`` block."""
-        with contextlib.closing(deployment.make_backend(self.app.conf())) as backend:
-            yield backend
-
-    def say(self, text: str) -> None:
-        """Print a line."""
-        print(text, file=self.app.stdout)
-
-
-class Sync(_Database):
+class Sync(database.Command):
     """Create the schema, or bring it to where this release needs it; running it again does nothing.
 
     Without an option: expand, and take away what the release before this one did without already (in a new database,
@@ -59,7 +43,7 @@ class Sync(_Database):
         self.say('the schema is up to date')
 
 
-class Version(_Database):
+class Version(database.Command):
     """Print the revision of the schema that the database has, and the one that is expected."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -69,13 +53,13 @@ class Version(_Database):
             self.say(f'found {schema.found() or "no schema"}, expected {schema.expected}')
 
 
-class Check(_Database):
+class Check(database.Command):
     """Check that the database can be used by this release; status 5 where it cannot."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Validate the schema."""
-        with self.backend() as backend:
-            backend.schema().check()
+        with self.checked_backend():
+            pass
         self.say('the schema is up to date')
 
 

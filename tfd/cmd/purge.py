@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import re
 import time
 from collections.abc import Mapping
 
 from tfd import exceptions
-from tfd.cmd import shell
+from tfd.cmd import arguments, database
 from tfd.conf import deployment
 from tfd.conf import retention as options
 from tfd.jobs import retention
@@ -21,7 +20,7 @@ _SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
 _LOOK = 1000
 
 
-class Purge(shell.Silent):
+class Purge(database.Command):
     """Remove jobs that are done, in small transactions beside a running system.
 
     Without --older-than it is those that the section [retention] lets go. Jobs that wait, run or are parked stay,
@@ -38,7 +37,7 @@ class Purge(shell.Silent):
             '--outcome', action='append', choices=retention.OUTCOMES,
             help='Only those that ended so; may be repeated.')
         parser.add_argument(
-            '--batch', type=_positive, metavar='JOBS', help='How many one transaction removes at most.')
+            '--batch', type=arguments.positive, metavar='JOBS', help='How many one transaction removes at most.')
         parser.add_argument(
             '--dry-run', action='store_true', help='Only say how many there are.')
         what = parser.add_mutually_exclusive_group()
@@ -54,8 +53,7 @@ class Purge(shell.Silent):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Remove them, or count them."""
         conf = self.app.conf()
-        with contextlib.closing(deployment.make_backend(conf)) as backend:
-            backend.schema().check()
+        with self.checked_backend() as backend:
             kept = backend.retention()
             if parsed_args.job:
                 self._jobs(backend, kept, parsed_args)
@@ -77,7 +75,7 @@ class Purge(shell.Silent):
             for outcome, removed in retention.remove_all(kept, wanted, batch):
                 counts[outcome] += removed
         for outcome, count in counts.items():
-            self._say(dry_run, f'{count} jobs that ended in {outcome}')
+            self._tell(dry_run, f'{count} jobs that ended in {outcome}')
 
     def _jobs(self, backend: deployment.JobBackend, kept: retention.Retention, parsed_args: argparse.Namespace) -> None:
         for job_id in parsed_args.job:
@@ -85,7 +83,7 @@ class Purge(shell.Silent):
                 backend.jobs().get(job_id)
             else:
                 kept.remove(job_id)
-            self._say(parsed_args.dry_run, f'job {job_id}')
+            self._tell(parsed_args.dry_run, f'job {job_id}')
 
     def _orphans(self, kept: retention.Retention, parsed_args: argparse.Namespace) -> None:
         if parsed_args.older_than is None:
@@ -98,10 +96,10 @@ class Purge(shell.Silent):
             if following is None:
                 break
             after = following
-        self._say(parsed_args.dry_run, f'{total} flows without a job')
+        self._tell(parsed_args.dry_run, f'{total} flows without a job')
 
-    def _say(self, dry_run: bool, what: str) -> None:
-        print(f'{"would remove" if dry_run else "removed"} {what}', file=self.app.stdout)
+    def _tell(self, dry_run: bool, what: str) -> None:
+        self.say(f'{"would remove" if dry_run else "removed"} {what}')
 
 
 def _days(parsed_args: argparse.Namespace, configured: Mapping[str, float]) -> dict[str, float]:
@@ -116,12 +114,6 @@ def _age(text: str) -> float:
     if found is None or float(found[1]) == 0:
         raise argparse.ArgumentTypeError(f'{text!r} is no age such as 90d, 12h, 30m or 45s')
     return float(found[1]) * _SECONDS[found[2]]
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is no whole number above 0')
-    return int(text)
 
 
 COMMANDS = {'purge': Purge}

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
 
 from tfd import exceptions
-from tfd.cmd import exits, shell
-from tfd.conf import deployment, secrets
+from tfd.cmd import arguments, database, exits, shell
+from tfd.conf import secrets
 from tfd.persistence import sealing
 
 __all__ = ['COMMANDS']
@@ -17,15 +16,15 @@ __all__ = ['COMMANDS']
 _BATCH = 500
 
 
-class GenerateKey(shell.Silent):
+class GenerateKey(database.Command):
     """Print a new key, for [secrets] keys or a line of its keys_file; nothing is changed."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Make a key."""
-        print(sealing.generate_key(), file=self.app.stdout)
+        self.say(sealing.generate_key())
 
 
-class Check(shell.Silent):
+class Check(database.Command):
     """Count the secrets in the database by the key that encrypts them; status 5 where a key is not configured here.
 
     Keys are shown by their ids, as in errors.
@@ -36,20 +35,19 @@ class Check(shell.Silent):
         conf = self.app.conf()
         known = [sealing.key_id(key) for key in secrets.keys(conf)]
         found = collections.Counter(dict.fromkeys(known, 0))
-        with contextlib.closing(deployment.make_backend(conf)) as backend:
-            backend.schema().check()
+        with self.checked_backend() as backend:
             for batch in backend.secrets().batches(_BATCH, rotate=False):
                 found.update(batch.found)
         for key, count in found.items():
             role = 'not configured' if key not in known else 'encrypts' if key == known[0] else 'decrypts'
-            print(f'key {key} ({role}): {count} secrets', file=self.app.stdout)
+            self.say(f'key {key} ({role}): {count} secrets')
         if not found:
-            print('no key is configured, and no secret is stored', file=self.app.stdout)
+            self.say('no key is configured, and no secret is stored')
         if found.keys() - set(known):
             self.status = exits.Exit.SCHEMA
 
 
-class Rotate(shell.Silent):
+class Rotate(database.Command):
     """Encrypt anew what is not encrypted with the first key, in small transactions beside a running system.
 
     Running it again does what is left. When it says that nothing is left, and every conductor and client has been
@@ -60,7 +58,7 @@ class Rotate(shell.Silent):
         """Return the parser of its options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
-            '--batch', type=_positive, default=_BATCH, metavar='ROWS',
+            '--batch', type=arguments.positive, default=_BATCH, metavar='ROWS',
             help='How many rows one transaction looks at (default: %(default)d).')
         parser.add_argument('--dry-run', action='store_true', help='Only say how many there are.')
         return parser
@@ -72,8 +70,7 @@ class Rotate(shell.Silent):
         if not keys:
             raise exceptions.BadConfiguration('[secrets] keys', '', 'a key to encrypt with')
         old, changed, missed, unreadable = 0, 0, 0, 0
-        with contextlib.closing(deployment.make_backend(conf)) as backend:
-            backend.schema().check()
+        with self.checked_backend() as backend:
             for batch in backend.secrets().batches(parsed_args.batch, rotate=not parsed_args.dry_run):
                 old += sum(count for key, count in batch.found.items() if key != sealing.key_id(keys[0]))
                 changed, missed = changed + batch.changed, missed + batch.missed
@@ -81,20 +78,14 @@ class Rotate(shell.Silent):
                 for line in batch.unreadable:
                     print(line, file=self.app.stderr)
         if parsed_args.dry_run:
-            print(f'{old} secrets are encrypted with another key than the first', file=self.app.stdout)
+            self.say(f'{old} secrets are encrypted with another key than the first')
             return
-        print(f'encrypted {changed} values anew', file=self.app.stdout)
+        self.say(f'encrypted {changed} values anew')
         if missed:
-            print(f'{missed} changed meanwhile: run it again', file=self.app.stdout)
+            self.say(f'{missed} changed meanwhile: run it again')
         if unreadable:
-            print(f'{unreadable} cannot be read with the keys that are configured', file=self.app.stdout)
+            self.say(f'{unreadable} cannot be read with the keys that are configured')
             self.status = exits.Exit.SCHEMA
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is no whole number above 0')
-    return int(text)
 
 
 COMMANDS: dict[str, type[shell.Silent]] = {
