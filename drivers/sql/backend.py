@@ -12,6 +12,7 @@ from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.jobs import SqlJobStore
 from tfd_drivers.sql.journal import SqlJournal
 from tfd_drivers.sql.retention import SqlRetention
+from tfd_drivers.sql.roster import SqlRoster
 from tfd_drivers.sql.schema import SqlSchema
 from tfd_drivers.sql.secrets import SqlSecrets
 from tfd_drivers.sql.settings import Settings
@@ -56,6 +57,10 @@ class SqlBackend:
     def retention(self) -> SqlRetention:
         """Return what removes finished jobs."""
         return SqlRetention(self._database)
+
+    def roster(self) -> SqlRoster:
+        """Return what keeps who has conducted."""
+        return SqlRoster(self._database)
 
     def secrets(self) -> SqlSecrets:
         """Return what encrypts stored secrets anew."""

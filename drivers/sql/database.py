@@ -21,7 +21,7 @@ from tfd_drivers.sql.statements import Statements
 __all__ = ['REVISION', 'Database']
 
 #: The schema revision that this release works with.
-REVISION = '0004'
+REVISION = '0006'
 
 T = TypeVar('T')
 

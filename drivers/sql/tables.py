@@ -19,8 +19,8 @@ from tfd.persistence import record
 from tfd_drivers.sql.columns import Name, text
 
 __all__ = [
-    'atoms', 'board', 'check_lengths', 'decisions', 'flows', 'history', 'jobs', 'locks', 'logbooks', 'members',
-    'metadata',
+    'atoms', 'board', 'check_lengths', 'conductors', 'decisions', 'flows', 'history', 'jobs', 'locks', 'logbooks',
+    'members', 'metadata',
 ]
 
 #: Characters of a UUID, or of whatever takes its place.
@@ -92,6 +92,11 @@ sa.Index('ix_jobs_flow_uuid', jobs.c.flow_uuid)
 sa.Index('ix_jobs_newest', jobs.c.created_at, jobs.c.id)
 sa.Index('ix_jobs_state', jobs.c.state, jobs.c.created_at, jobs.c.id)
 
+conductors = _table(
+    'conductors', jobs_record.Incarnation, ('incarnation',), {'version': 64},
+    # Who was seen last, and who was not for long.
+    sa.Index('ix_conductors_seen_at', 'seen_at', 'incarnation'))
+
 #: What is known of the board as a whole, by name.
 board = sa.Table(
     'board', metadata, sa.Column('name', Name(_ID), primary_key=True), sa.Column('value', Name(_NAME), nullable=False),
@@ -114,7 +119,7 @@ def _limits(table: sa.Table[Any]) -> tuple[tuple[str, int], ...]:
     return tuple((column.name, column.type.length) for column in table.c if isinstance(column.type, Name))
 
 
-_LIMITS = {table: _limits(table) for table in (logbooks, flows, atoms, decisions, jobs)}
+_LIMITS = {table: _limits(table) for table in (logbooks, flows, atoms, decisions, jobs, conductors)}
 
 
 def check_lengths(table: sa.Table[Any], row: Any) -> None:

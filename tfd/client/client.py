@@ -185,6 +185,13 @@ class Client:
         """
         return self._own_parts().history(_job_id(job_id))
 
+    def conductors(self, limit: int = 100) -> Sequence[record.Incarnation]:
+        """Return the worker processes of conductors that were seen last, living or not, the latest first.
+
+        :raises StorageUnavailable: the database cannot be reached.
+        """
+        return self._own_parts().conductors(limit)
+
     @contextlib.contextmanager
     def coordinator(self) -> Iterator[Any]:
         """Give a ``with`` block a :class:`~tfd.jobs.ports.Coordinator` to look at; it is no member.
@@ -250,13 +257,19 @@ class _Parts:
         self.board = posting.PostingBoard(self._backend.jobs(), self._ring)
 
     def release(self, job_id: str) -> record.Job:
+        """As :meth:`Client.release`."""
         store = self._backend.jobs()
         store.release(job_id, states.UNCLAIMED)
         job = store.get(job_id)
         self._ring(job.shard)
         return job
 
+    def conductors(self, limit: int) -> Sequence[record.Incarnation]:
+        """As :meth:`Client.conductors`."""
+        return self._backend.roster().latest(limit)
+
     def history(self, job_id: str) -> Sequence[history.Event]:
+        """As :meth:`Client.history`."""
         flow = self._backend.jobs().get(job_id).flow_uuid
         journal = self._backend.journal()
         steps: list[StepRecord] = []
@@ -267,6 +280,7 @@ class _Parts:
         return history.events(steps, {atom.number: atom.name for atom in journal.load(flow).atoms})
 
     def close(self) -> None:
+        """Let go of every connection, but those that a fork brought along."""
         if self.pid == os.getpid():
             self._doorbell.close()
             self._backend.close()

@@ -57,16 +57,19 @@ class Conductor:
     stops it after :meth:`run`.
 
     :param start: makes the run of a claimed job.
+    :param note_presence: called before each look for work, from the thread of :meth:`run`.
     """
 
     def __init__(
         self, board: boards.JobBoard, store: ports.JobStore, coordinator: ports.Coordinator,
         start: Callable[[claims.ClaimedJob], runner.JobRun], settings: Settings | None = None,
         clock: clocks.Clock | None = None, rng: random.Random | None = None,
+        note_presence: Callable[[], object] = lambda: None,
     ) -> None:
         self._board = board
         self._coordinator = coordinator
         self._start = start
+        self._note_presence = note_presence
         self._settings = settings or Settings()
         self._clock = clock or clocks.BootClock()
         self._rng = rng or random.Random()
@@ -161,6 +164,7 @@ class Conductor:
     def _work(self, pool: concurrent.futures.Executor) -> None:
         if self._coordinator.session() is None:
             raise exceptions.SessionLost('this process has no session now')
+        self._note_presence()
         self._reconcile()
         while not self._stopping.is_set() and self._fill_one(pool):
             pass

@@ -32,6 +32,9 @@ class JobBackend(base.Backend, Protocol):
     def retention(self) -> retention.Retention:
         """Return what removes finished jobs."""
 
+    def roster(self) -> ports.Roster:
+        """Return what keeps who has conducted."""
+
     def secrets(self) -> base.Secrets:
         """Return what encrypts stored secrets anew."""
 

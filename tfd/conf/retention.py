@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of the section ``[retention]``: how long jobs are kept that are done."""
+"""Options of the section ``[retention]``: how long is kept what is done with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tfd import states
 
 __all__ = ['GROUP', 'OPTS', 'days']
 
-GROUP = cfg.OptGroup('retention', title='How long jobs are kept that are done')
+GROUP = cfg.OptGroup('retention', title='How long is kept what is done with')
 
 OPTS = [
     cfg.FloatOpt(
@@ -21,6 +21,10 @@ OPTS = [
         'reverted_days', default=0.0, min=0.0,
         help='The same for a job whose flow failed and was REVERTED. Jobs that wait, run or are '
              'parked are never removed.'),
+    cfg.FloatOpt(
+        'conductors_days', default=90.0, min=0.0,
+        help='Days after which a worker process of a conductor that was not seen again is '
+             'forgotten, each time that one starts. 0: never.'),
     cfg.FloatOpt(
         'interval', default=600.0, min=1.0,
         help='Seconds between two looks for jobs to remove, by one worker of all conductors.'),

@@ -15,7 +15,7 @@ from typing import Protocol
 from tfd.jobs import record
 from tfd.persistence.record import Fence, Settlement
 
-__all__ = ['Capability', 'Coordinator', 'JobStore', 'Lock', 'Ring', 'Session']
+__all__ = ['Capability', 'Coordinator', 'JobStore', 'Lock', 'Ring', 'Roster', 'Session']
 
 
 # Written out of JobStore, whose method ``list`` hides the type of that name.
@@ -108,6 +108,22 @@ class JobStore(Protocol):
 
     def board_id(self, propose: str | None = None) -> str | None:
         """Return the board's id; where there is none yet and one is proposed, record that first."""
+
+
+class Roster(Protocol):
+    """Keeps who has conducted, for people to look at: nothing is decided by it. Safe to use from any thread.
+
+    Rules of a driver: those of :class:`JobStore`.
+    """
+
+    def note(self, seen: record.Incarnation) -> None:
+        """Record an incarnation, or that it was seen again: of one that is known ``seen_at`` alone changes."""
+
+    def latest(self, limit: int) -> Sequence[record.Incarnation]:
+        """Return those that were seen last, the latest first. Index only."""
+
+    def forget(self, before: float, limit: int) -> int:
+        """Remove those that were not seen since ``before``, the oldest first and ``limit`` at most; return how many."""
 
 
 class Session(Protocol):

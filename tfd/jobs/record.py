@@ -10,7 +10,7 @@ from typing import Any
 
 from tfd import states
 
-__all__ = ['Candidate', 'Claim', 'Job', 'JobQuery', 'NewJob', 'Priority', 'shard_of']
+__all__ = ['Candidate', 'Claim', 'Incarnation', 'Job', 'JobQuery', 'NewJob', 'Priority', 'shard_of']
 
 #: How many shards a board's jobs are spread over. A power of two well above the number of conductors expected on one
 #: database.
@@ -120,6 +120,26 @@ class Claim:
     """A claim that succeeded: the job as it is now, owned under ``job.epoch`` by ``job.owner``."""
 
     job: Job
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Incarnation:
+    """A worker process of a conductor under one session: whom jobs and histories name as owner. For people.
+
+    :ivar incarnation: ``<conductor>/<worker>/<session id>``.
+    :ivar hostname: of the machine, as it calls itself.
+    :ivar pid: of the process there.
+    :ivar version: of tfd.
+    :ivar started_at: when it was seen first, in seconds since 1970-01-01 UTC, by its own clock.
+    :ivar seen_at: when it was seen last.
+    """
+
+    incarnation: str
+    hostname: str
+    pid: int
+    version: str
+    started_at: float
+    seen_at: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

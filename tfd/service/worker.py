@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.metadata
 import logging
 import os
 import random
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -17,7 +19,7 @@ from cotyledon import types as cotyledon_types
 from oslo_config import cfg
 
 from tfd import engines, exceptions, flow
-from tfd.conductors import backoff, conductor, housekeeper, runner
+from tfd.conductors import backoff, conductor, housekeeper, presence, runner
 from tfd.conf import deployment, retention
 from tfd.jobs import board as boards
 from tfd.jobs import claim as claims
@@ -144,7 +146,13 @@ def make_conductor(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
         conf.conductor.max_attempts)
     return conductor.Conductor(board, store, coordinator, start, conductor.Settings(
         max_jobs=conf.conductor.max_jobs, poll_interval=conf.conductor.poll_interval,
-        slow_poll_interval=conf.conductor.slow_poll_interval))
+        slow_poll_interval=conf.conductor.slow_poll_interval),
+        note_presence=presence.Presence(
+            backend.roster(), coordinator, _process(), conf.retention.conductors_days).note)
+
+
+def _process() -> presence.Process:
+    return presence.Process(socket.gethostname(), os.getpid(), importlib.metadata.version('tfd'))
 
 
 @contextlib.contextmanager

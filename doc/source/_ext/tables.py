@@ -24,6 +24,7 @@ _ABOUT = {
     'decisions': 'What was decided about a scope, a failure or the deciders before an atom; see '
                  ':doc:`/contributor/adr/a-table-of-decisions`.',
     'jobs': 'A job: what it runs, how far it is, and who owns it under which epoch.',
+    'conductors': 'Who has conducted: a worker process under one session, whom jobs and histories name as owner.',
     'board': 'What is known of the board as a whole.',
     'members': 'Who lives, by the lease coordinator.',
     'locks': 'Who holds which lock, by the lease coordinator.',
@@ -80,14 +81,17 @@ class _Tables(Directive):
     """Describes every table."""
 
     def run(self) -> list[nodes.Node]:
+        """Return a section for each table, in the order of what is said about them.
+
+        :raises DirectiveError: a table is not told of, or there is no such table.
+        """
         known = {table.name: table for table in tables.metadata.tables.values()}
-        unsaid = sorted(set(known) - set(_ABOUT))
-        if unsaid:
-            raise self.error(f'nothing is said about the tables {unsaid}')
+        if known.keys() != _ABOUT.keys():
+            raise self.error(
+                f'nothing is said about the tables {sorted(known.keys() - _ABOUT.keys())}, and there are no tables'
+                f' {sorted(_ABOUT.keys() - known.keys())}')
         found: list[nodes.Node] = []
         for name, about in _ABOUT.items():
-            if name not in known:
-                continue
             section = nodes.section(ids=[f'table-{name}'])
             section += nodes.title('', name)
             text, messages = self.state.inline_text(about, self.lineno)

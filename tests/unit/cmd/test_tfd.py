@@ -7,10 +7,11 @@ import contextlib
 from typing import Any
 
 from tests.unit.cmd.commands import CommandTestCase, Ended
-from tfd import states
+from tfd import exceptions, states
 from tfd.client import Client
 from tfd.cmd import exits, tfd
 from tfd.conf import deployment
+from tfd.jobs import record
 from tfd.persistence.record import Fence, Settlement
 
 
@@ -149,8 +150,42 @@ class JobTest(CommandTestCase):
         coordinator.start()
         self.addCleanup(coordinator.stop)
         listed = self._tfd('conductor', 'list', '-f', 'json').json()
-        self.assertEqual([('here', '3', 64)],
-                         [(row['conductor'], row['worker'], row['shards']) for row in listed])
+        self.assertEqual([('here', '3', 64, '')],
+                         [(row['conductor'], row['worker'], row['shards'], row['version']) for row in listed])
+
+    def test_conductors_that_were_seen(self) -> None:
+        conf = self.deployment.conf()
+        coordinator = deployment.make_coordinator(conf, worker='3')
+        coordinator.start()
+        self.addCleanup(coordinator.stop)
+        session = coordinator.session()
+        assert session is not None
+        with contextlib.closing(deployment.make_backend(conf)) as backend:
+            roster = backend.roster()
+            for name, at in ((session.incarnation, 20.0), ('gone/1/a', 10.0), ('gone/1/b', 15.0)):
+                roster.note(record.Incarnation(name, 'h', 7, '1.2', at - 5.0, at))
+        living = {'conductor': 'here', 'worker': '3', 'session': session.incarnation.split('/')[2], 'shards': 64,
+                  'hostname': 'h', 'pid': 7, 'version': '1.2', 'started_at': '1970-01-01T00:00:15.000Z',
+                  'seen_at': '1970-01-01T00:00:20.000Z'}
+        self.assertEqual([living], self._tfd('conductor', 'list', '-f', 'json').json())
+        for words, sessions in ((('--all',), ['b', 'a']), (('--all', '--limit', '1'), ['b'])):
+            first, *others = self._tfd('conductor', 'list', '-f', 'json', *words).json()
+            self.assertEqual(living, first)
+            self.assertEqual(
+                [('gone', '1', session, '') for session in sessions],
+                [(row['conductor'], row['worker'], row['session'], row['shards']) for row in others])
+
+    def test_living_conductors_are_listed_without_the_database(self) -> None:
+        coordinator = deployment.make_coordinator(self.deployment.conf(), worker='3')
+        coordinator.start()
+        self.addCleanup(coordinator.stop)
+
+        def away(*unused: object) -> None:
+            raise exceptions.StorageUnavailable('away')
+
+        self.patch(Client, 'conductors', away)
+        self.assertEqual(['3'], [row['worker'] for row in self._tfd('conductor', 'list', '-f', 'json').json()])
+        self.assertEqual(exits.Exit.UNAVAILABLE, self._tfd('conductor', 'list', '--all').status)
 
 
 class ErrorTest(CommandTestCase):

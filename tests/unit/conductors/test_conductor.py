@@ -77,6 +77,15 @@ class ClaimingTest(_ConductorTestCase):
         self.assertEqual(2, len(self.conductor.running()))
         self.assertEqual([states.CLAIMED] * 2 + [states.UNCLAIMED] * 3, self.states())
 
+    def test_is_noted_before_it_claims_and_not_without_a_session(self) -> None:
+        self.store.add()
+        noted: list[list[str]] = []
+        self.conductor._note_presence = lambda: noted.append(self.states())
+        self.turn()
+        self.member.stop()
+        self.turn()
+        self.assertEqual([[states.UNCLAIMED]], noted)
+
     def test_runs_all_there_is_without_polling(self) -> None:
         for _ in range(50):
             self.store.add()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import signal
 import threading
@@ -86,6 +87,16 @@ class WorkerTest(testtools.TestCase):
         thread.join(_PATIENCE)
         self.assertFalse(thread.is_alive())
         self.assertEqual(frozenset(), observer.members())
+
+    def test_is_noted_as_seen(self) -> None:
+        made = self.useFixture(Deployment())
+        backend = deployment.make_backend(made.conf())
+        self.addCleanup(backend.close)
+        self._start(made)
+        self._until(lambda: bool(backend.roster().latest(1)))
+        (seen,) = backend.roster().latest(2)
+        self.assertEqual(['here', '7'], seen.incarnation.split('/')[:2])
+        self.assertEqual((os.getpid(), importlib.metadata.version('tfd')), (seen.pid, seen.version))
 
     def test_removes_what_has_expired(self) -> None:
         made = self.useFixture(Deployment('[retention]\nsuccess_days = 1\ninterval = 1\n'))
