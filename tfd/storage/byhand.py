@@ -10,15 +10,13 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from tfd import exceptions, retry, states, task
-from tfd import plan as planning
-from tfd.patterns import linear_flow, unordered_flow
+from tfd import exceptions, retry, states
 from tfd.persistence import models
 from tfd.plan import NOBODY, Kind, Plan
 from tfd.plan.model import Argument
 from tfd.scheduler import Judged, Moved, Resolved, Step
 from tfd.scheduler.vocabulary import STATE_NAMES
-from tfd.storage import storage
+from tfd.storage import remembered, storage
 from tfd.storage.columns import Columns, derived_uuid
 from tfd.types import failure as ft
 
@@ -27,13 +25,6 @@ __all__ = ['Storage']
 _CODES = {name: code for code, name in enumerate(STATE_NAMES)}
 #: Key of an atom's metadata under which its own inputs are recorded, as TaskFlow does.
 _INJECTED = 'injected'
-
-
-class _KnownTask(task.Task):
-    """Stands for a task of which there is a record only."""
-
-    def execute(self) -> None:
-        """Do nothing."""
 
 
 class Storage(storage.Storage):
@@ -77,7 +68,7 @@ class Storage(storage.Storage):
         if isinstance(source, Columns):
             return source
         details = [detail for detail in self._flow_detail if detail.name != self.injector_name]
-        columns = Columns(_plan_of([_remembered(detail) for detail in details]), self.flow_uuid)
+        columns = Columns(remembered.plan_of(details), self.flow_uuid)
         for detail in details:
             columns.take(columns.plan.by_name[detail.name], detail)
         return columns
@@ -97,7 +88,7 @@ class Storage(storage.Storage):
                         f'Atom detail {atom.name!r} exists and is that of a {Kind(plan.kinds[node]).name.lower()}')
             new = [atom for atom in wanted if atom.name not in plan.by_name]
             if new or self._columns is None:
-                self._bind_by_hand(_plan_of([*(plan.atoms[node] for node in plan.iter_atoms()), *new]))
+                self._bind_by_hand(remembered.plan_of_atoms([*(plan.atoms[node] for node in plan.iter_atoms()), *new]))
             return [self.get_atom_uuid(atom.name) for atom in wanted]
 
     def ensure_atom(self, atom: Any) -> str:
@@ -402,17 +393,3 @@ class Storage(storage.Storage):
         """
         self._held(task_name)
         super().set_task_progress(task_name, progress, details)
-
-
-def _remembered(detail: models.AtomDetail) -> Any:
-    if isinstance(detail, models.RetryDetail):
-        return retry.AlwaysRevert(detail.name)
-    return _KnownTask(detail.name)
-
-
-def _plan_of(atoms: Iterable[Any]) -> Plan:
-    """Return a plan of these atoms side by side; never run."""
-    flow = unordered_flow.Flow('')
-    for atom in atoms:
-        flow.add(linear_flow.Flow('', retry=atom) if isinstance(atom, retry.Retry) else atom)
-    return planning.compile_flow(flow)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfd import states
@@ -128,6 +128,26 @@ class Columns:
         return meta
 
     # -- as records --------------------------------------------------------------------------------
+
+    def number(self, known: Mapping[str, int], other: str) -> int:
+        """Give each node the number of its record, and the next free one where it has none; joins have no record.
+
+        :param known: numbers of records, by name.
+        :param other: the name of a record that no node has.
+        :returns: the number of that one.
+        """
+        following = max(known.values(), default=0) + 1
+        if not known.keys() - {other}:
+            self.numbers = range(following, following + len(self.plan))
+            return known.get(other, 0)
+        given: list[int] = []
+        for node, atom in enumerate(self.plan.atoms):
+            number = known.get(str(atom.name)) if atom is not None else None
+            if number is None and self.plan.kinds[node] != Kind.JOIN:
+                number, following = following, following + 1
+            given.append(-1 if number is None else number)
+        self.numbers = given
+        return known.get(other, following)
 
     def stored_history(self, node: int) -> list[tuple[Any, dict[str, ft.Failure]]]:
         """Return a retry's history in a list of its own."""

@@ -83,7 +83,7 @@ class Storage(Reader):
         stored, decisions = self._stored()
         known: dict[str, models.AtomDetail] = {atom.name: atom for _, atom in stored}
         numbers = {atom.name: number for number, atom in stored}
-        self._number(columns, numbers)
+        self._injector_number = columns.number(numbers, INJECTOR)
         for node in plan.iter_atoms() if known.keys() - {INJECTOR} else ():
             atom = known.get(str(plan.atoms[node].name))
             if atom is not None:
@@ -156,22 +156,6 @@ class Storage(Reader):
             return []
         added = [detail for detail in self._flow_detail if detail.name not in self._on_record]
         return list(enumerate(added, following))
-
-    def _number(self, columns: Columns, numbers: dict[str, int]) -> None:
-        """Give each atom the number of its record, and the next free ones to those that have none."""
-        following = max(numbers.values(), default=0) + 1
-        if not numbers.keys() - {INJECTOR}:
-            self._injector_number = numbers.get(INJECTOR, 0)
-            columns.numbers = range(following, following + len(columns.plan))
-            return
-        given: list[int] = []
-        for node, atom in enumerate(columns.plan.atoms):
-            number = numbers.get(str(atom.name)) if atom is not None else None
-            if number is None and columns.plan.kinds[node] != Kind.JOIN:
-                number, following = following, following + 1
-            given.append(-1 if number is None else number)
-        columns.numbers = given
-        self._injector_number = numbers.get(INJECTOR, following)
 
     def _create(self, recorder: Recorder) -> None:
         columns, known = self.columns, self._on_record
