@@ -339,4 +339,3 @@ def _extract(value: Any, index: Any, symbol: str, provider: str) -> Any:
         raise exceptions.NotFound(
             f'{symbol!r} is element {index!r} of the result of atom {provider!r}, which is a'
             f' {type(value).__name__} without it') from err
-

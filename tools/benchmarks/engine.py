@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks import imports
+from benchmarks import disk, imports
 from benchmarks.bars import FEW, MANY, tfd_case
 from benchmarks.samples import Case, Report, Row
 from benchmarks.subject import Subject
@@ -103,11 +101,10 @@ class _Bench:
                     self._sample(row, case, subject)
 
     def _subject(self, case: Case, stack: contextlib.ExitStack) -> Subject:
-        where = None
+        command = [self._pythons[case.library], '-m', 'benchmarks.worker', case.library, case.shape, str(case.count)]
         if case.store == 'sqlite':
-            where = stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder))
-        subject = stack.enter_context(
-            Subject(self._pythons[case.library], case.library, case.shape, case.count, where))
+            command.append(stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
+        subject = stack.enter_context(Subject(case.library, command))
         known = self.about.setdefault(case.library, subject.about)
         known['settings'] = known['settings'] or subject.about['settings']
         return subject
@@ -130,16 +127,4 @@ def run(pythons: Mapping[str, str], folder: pathlib.Path, only: Sequence[str], q
         if not only or row.name in only:
             bench.measure(_smaller(row) if quick else row)
     return Report(
-        bench.rows, bench.samples, bench.missing, bench.about, bench.others, _sync(folder))
-
-
-def _sync(folder: pathlib.Path) -> float:
-    page = bytes(4096)
-    taken = []
-    with tempfile.TemporaryFile(dir=folder) as file:
-        for _ in range(51):
-            begin = time.perf_counter()
-            os.pwrite(file.fileno(), page, 0)
-            os.fsync(file.fileno())
-            taken.append(time.perf_counter() - begin)
-    return statistics.median(taken)
+        bench.rows, bench.samples, bench.missing, bench.about, bench.others, disk.sync_seconds(folder))

@@ -10,19 +10,18 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks import disk
 from benchmarks.logbook_report import as_text
-from benchmarks.logbook_subject import Subject
+from benchmarks.subject import Subject
 from tests.functional.servers.mariadb import MariaDB
 from tests.functional.servers.postgresql import PostgreSQL
 
@@ -31,6 +30,7 @@ __all__ = ['BARS', 'Bar', 'Report', 'main']
 _ROUNDS, _QUICK = 5, 2
 _SERIAL, _SLOW, _MANY, _LOAD = 200, 20, 50, 10_000
 _KINDS = ('sqlite', 'mariadb', 'postgresql')
+_WORKER = str(pathlib.Path(__file__).with_name('logbook_worker.py'))
 _DATA = pathlib.Path('build', 'bench', 'data').absolute()
 
 
@@ -118,30 +118,18 @@ def measure(report: Report, kind: str, pythons: Mapping[str, str], rounds: int) 
     with contextlib.ExitStack() as stack:
         make = stack.enter_context(_databases(kind))
         subjects = {
-            name: stack.enter_context(Subject(pythons[name], name, make(name))) for name in libraries}
+            name: stack.enter_context(Subject(name, [pythons[name], _WORKER, name, make(name)])) for name in libraries}
         for name, subject in subjects.items():
             report.about[name] = subject.about
         for _ in range(rounds):
             for name, subject in subjects.items():
                 tasks = _SLOW if name == 'taskflow' else _SERIAL
-                report.add(kind, name, 'serial', subject.measure('serial', tasks)['rate'])
-            report.add(kind, 'tfd', 'many', subjects['tfd'].measure('many', _MANY)['rate'])
-            loaded = subjects['tfd'].measure('load', _LOAD)
+                report.add(kind, name, 'serial', subject.measure(f'serial {tasks}')['rate'])
+            report.add(kind, 'tfd', 'many', subjects['tfd'].measure(f'many {_MANY}')['rate'])
+            loaded = subjects['tfd'].measure(f'load {_LOAD}')
             report.add(kind, 'tfd', 'load', loaded['seconds'])
             report.add(kind, 'tfd', 'statements', loaded['statements'])
-    report.syncs[kind] = _sync()
-
-
-def _sync() -> float:
-    """Return the median of the seconds that it takes to write a page to the disk and sync it."""
-    took = []
-    with tempfile.NamedTemporaryFile(dir=_DATA) as file:
-        for _ in range(50):
-            began = time.perf_counter()
-            os.pwrite(file.fileno(), bytes(4096), 0)
-            os.fdatasync(file.fileno())
-            took.append(time.perf_counter() - began)
-    return statistics.median(took)
+    report.syncs[kind] = disk.sync_seconds(_DATA)
 
 
 def _as_json(report: Report, missed: Sequence[Bar]) -> str:
