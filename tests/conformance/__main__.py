@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import pathlib
 import sys
 
@@ -30,7 +29,7 @@ def main() -> int:
     orders = {module: [name for name in names if name in chosen] for module, names in tests.items()}
     outcomes, answered = running.run(suite, {module: names for module, names in orders.items() if names}, options.jobs)
     if options.json:
-        print(json.dumps({name: [outcome.kind, outcome.text] for name, outcome in outcomes.items()}, indent=1))
+        print(report.as_json(outcomes))
     else:
         print(report.as_text(tests, outcomes, excluded, settings.kinds, answered, options.failures))
     passed = sum(outcome.kind == 'passed' for outcome in outcomes.values())
@@ -42,10 +41,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument('--wheel', type=pathlib.Path, required=True, help="the folder of the wheel's package")
     parser.add_argument('--census', type=pathlib.Path, required=True, help='where the list of its tests is kept')
     parser.add_argument('--only', default='')
-    parser.add_argument('--jobs', type=int, default=2)
-    parser.add_argument('--seconds', type=float, default=20.0)
-    parser.add_argument('--failures', action='count', default=0)
-    parser.add_argument('--json', action='store_true')
+    report.add_options(parser, seconds=20.0)
     return parser.parse_args()
 
 

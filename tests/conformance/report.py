@@ -3,16 +3,34 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
+import json
 from collections.abc import Iterator, Mapping
 
 from tests.conformance.exclusions import Exclusion
 from tests.conformance.running import Outcome
 
-__all__ = ['as_text', 'gist']
+__all__ = ['add_options', 'as_json', 'as_text', 'gist']
 
 #: The tests themselves, which the wheel answers.
 _TESTS = ('taskflow.tests.unit', 'taskflow.tests')
+
+
+def add_options(parser: argparse.ArgumentParser, seconds: float) -> None:
+    """Add the options of every command that runs tests.
+
+    :param seconds: how long a test may take where nothing is said.
+    """
+    parser.add_argument('--jobs', type=int, default=2)
+    parser.add_argument('--seconds', type=float, default=seconds)
+    parser.add_argument('--failures', action='count', default=0)
+    parser.add_argument('--json', action='store_true')
+
+
+def as_json(outcomes: Mapping[str, Outcome]) -> str:
+    """Return what came of each test, by name."""
+    return json.dumps({name: [outcome.kind, outcome.text] for name, outcome in outcomes.items()}, indent=1)
 
 
 def as_text(

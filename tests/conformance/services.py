@@ -102,7 +102,7 @@ def main() -> int:
     before = _on_taskflow(suite, tests, options.kept / 'on-taskflow.json', options.jobs)
     after, answered = running.run(suite, tests, options.jobs)
     if options.json:
-        print(json.dumps({name: [outcome.kind, outcome.text] for name, outcome in after.items()}, indent=1))
+        print(report.as_json(after))
     else:
         print(as_text(tests, before, after, answered, options.failures))
         for pattern, why in service.left_out.items():
@@ -136,7 +136,7 @@ def _on_taskflow(
         known = {name: Outcome(*told) for name, told in json.loads(kept.read_text()).items()}
         return {name: known[name] for names in tests.values() for name in names}
     outcomes, _ = running.run(suite, tests, jobs, on_tfd=False)
-    kept.write_text(json.dumps({name: [outcome.kind, outcome.text] for name, outcome in outcomes.items()}, indent=1))
+    kept.write_text(report.as_json(outcomes))
     return outcomes
 
 
@@ -145,10 +145,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument('action', choices=('packages', 'run'))
     parser.add_argument('service', choices=sorted(read(_DATA)))
     parser.add_argument('--kept', type=pathlib.Path, help='the folder of what is kept from one run to the next')
-    parser.add_argument('--jobs', type=int, default=2)
-    parser.add_argument('--seconds', type=float, default=60.0)
-    parser.add_argument('--failures', action='count', default=0)
-    parser.add_argument('--json', action='store_true')
+    report.add_options(parser, seconds=60.0)
     return parser.parse_args()
 
 
