@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import multiprocessing
 import os
@@ -45,26 +46,32 @@ def _preload() -> None:
         _CONTEXT.set_forkserver_preload(['__main__', *names])
 
 
+@dataclasses.dataclass(eq=False, slots=True)
 class Call:
     """A call that was submitted.
 
     :ivar what: names it.
+    :ivar message: what the worker gets; empty where it is not sent from here.
     :ivar is_atom: whatever keeps it from being made, or its outcome from coming back, is a Failure that it returned.
+    :ivar check: called immediately before it is sent; raises where it may not begin.
+    :ivar tell: told of what the call tells.
+    :ivar begun: whether its future can be cancelled no more.
     """
 
-    __slots__ = ('begun', 'check', 'future', 'is_atom', 'message', 'tell', 'what')
+    what: str
+    message: memoryview = memoryview(b'')
+    is_atom: bool = False
+    check: Check = None
+    tell: Callable[[str, Mapping[str, Any]], None] | None = None
+    begun: bool = False
+    future: futures.Future[Any] = dataclasses.field(default_factory=futures.Future)
 
-    def __init__(
-        self, what: str, message: memoryview, is_atom: bool = False, check: Check = None,
-        tell: Callable[[str, Mapping[str, Any]], None] | None = None,
-    ) -> None:
-        self.what = what
-        self.message = message
-        self.is_atom = is_atom
-        self.check = check
-        self.tell = tell
-        self.begun = False
-        self.future: futures.Future[Any] = futures.Future()
+    @classmethod
+    def refused(cls, what: str, error: exceptions.TaskFlowException) -> futures.Future[Any]:
+        """Return the future of the call of an atom that cannot be made at all."""
+        made = cls(what, is_atom=True)
+        made.fail(error)
+        return made.future
 
     def fail(self, error: exceptions.TaskFlowException) -> None:
         """Settle a call that could not be made, or whose outcome did not come back."""

@@ -18,7 +18,7 @@ from tfd_drivers.process import attendant, line, transfer, worker
 __all__ = ['BorrowedCarrier']
 
 #: How many of the atoms that were under way an error names.
-_NAMED = 5
+_TOLD = 5
 
 
 class BorrowedCarrier(FutureCarrier):
@@ -34,9 +34,7 @@ class BorrowedCarrier(FutureCarrier):
         try:
             message = bytes(transfer.pack(call, atom, arguments, b''))
         except exceptions.NotTransferable as err:
-            made = attendant.Call(str(atom.name), memoryview(b''), is_atom=True)
-            made.fail(err)
-            return made.future
+            return attendant.Call.refused(_named(atom), err)
         self._last += 1
         future: futures.Future[Any] = self._executor.submit(
             _call, self._line.where, self._last, self._check is not None, message)
@@ -52,22 +50,26 @@ class BorrowedCarrier(FutureCarrier):
             kind, value = future.result()
         except (futures.CancelledError, futures.BrokenExecutor) as err:
             raise self._dropped(err) from err
-        made = attendant.Call(f'task {self._line.atoms.pop(number).name!r}', memoryview(b''), is_atom=True)
+        made = attendant.Call(_named(self._line.atoms.pop(number)), is_atom=True)
         made.settle(kind, value)
         return made.future.result()
 
     def _dropped(self, error: BaseException) -> exceptions.ExecutionFailure:
         """Return the error to raise where the pool has ended: which of its calls did that, nobody can know."""
         names = [str(atom.name) for atom in self._line.atoms.values()]
-        more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
+        more = f' and {len(names) - _TOLD} more' if len(names) > _TOLD else ''
         return exceptions.ExecutionFailure(
-            f'{closed(self._executor, error)} (those of atoms {names[:_NAMED]}{more})')
+            f'{closed(self._executor, error)} (those of atoms {names[:_TOLD]}{more})')
 
     def close(self) -> bool:
         """Let nothing more begin."""
         abandoned = super().close()
         self._line.close()
         return abandoned
+
+
+def _named(atom: Any) -> str:
+    return f'task {atom.name!r}'
 
 
 def _call(where: line.Where, number: int, asks: bool, message: bytes) -> tuple[bytes, bytes]:

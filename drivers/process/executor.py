@@ -199,9 +199,7 @@ class _ProcessCarrier(FutureCarrier):
         try:
             message = transfer.pack(call, atom, arguments, worker.CALL.pack(0))
         except exceptions.NotTransferable as err:
-            made = attendant.Call(what, memoryview(b''), is_atom=True)
-            made.fail(err)
-            return made.future
+            return attendant.Call.refused(what, err)
         sink = self._sink
 
         def tell(event: str, details: Mapping[str, Any]) -> None:

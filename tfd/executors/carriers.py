@@ -213,7 +213,6 @@ class ThreadCarrier:
         if error is not None:
             self._ended.put((0, None, closed(self._executor, error)))
 
-
     def take(self, timeout: float | None, most: int) -> list[tuple[int, Any]]:
         """Return what has ended."""
         done: list[tuple[int, Any]] = []
