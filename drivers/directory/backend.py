@@ -8,6 +8,7 @@ import pathlib
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from tfd import exceptions
@@ -88,7 +89,7 @@ class DirectoryJournal:
         self._files = files
         self._wall = wall
         self._codec = codecs.JsonCodec(keys=sealing)
-        self._known: dict[str, tuple[str, flows.StoredFlow]] = {}
+        self._known: dict[str, tuple[str, flows.StoredFlow, tuple[int, int, int] | None]] = {}
 
     @property
     def codec(self) -> codecs.JsonCodec:
@@ -106,7 +107,7 @@ class DirectoryJournal:
             if found is not None:
                 self._append(*found, flows.creation(flow, atoms, now))
                 return
-            mine = record.FlowRecord(**{**_fields(flow), 'created_at': flow.created_at or now, 'updated_at': now})
+            mine = replace(flow, created_at=flow.created_at or now, updated_at=now)
             changed: dict[str, bytes | None] = {_new_flow_file(flow): flows.StoredFlow(mine, atoms).whole()}
             if flow.book is not None and self._files.read(_book_file(flow.book)) is None:
                 changed[_book_file(flow.book)] = flows.book_line(
@@ -133,13 +134,12 @@ class DirectoryJournal:
         text = as_line(json.dumps(line, separators=(',', ':')))
         self._files.append(name, text)
         stored.apply(json.loads(text[9:]))
-        stored.size += len(text)
-        self._known[stored.flow.uuid] = name, stored
+        self._known[stored.flow.uuid] = name, stored, self._files.mark(name)
 
     def _find(self, flow: str) -> tuple[str, flows.StoredFlow] | None:
         known = self._known.get(flow)
-        if known is not None and self._files.size(known[0]) == known[1].size:
-            return known
+        if known is not None and self._files.mark(known[0]) == known[2]:
+            return known[:2]
         name = _flow_file(self._files, flow)
         content = None if name is None else self._files.read(name)
         if name is None or content is None:
@@ -164,10 +164,6 @@ class DirectoryJournal:
         return found[1].snapshot()
 
 
-def _fields(flow: record.FlowRecord) -> dict[str, Any]:
-    return {name: getattr(flow, name) for name in flow.__dataclass_fields__}
-
-
 def _refuse(fence: record.Fence | None) -> None:
     if fence is not None:
         raise exceptions.OwnershipLost(fence.job, fence.epoch, 'a directory knows no jobs')
@@ -182,6 +178,7 @@ class _DirectoryStorage:
         self._files = files
 
     def run(self, work: Callable[[logbooks.Rows], _R], writing: bool) -> _R:
+        """Run ``work``, and change at once whatever it changed."""
         with self._files.alone():
             rows = _DirectoryRows(self._files)
             result = work(rows)
@@ -241,6 +238,7 @@ class _DirectoryRows:
         self.changed[_book_file(book.uuid)] = flows.book_line(book)
 
     def put_flow(self, flow: record.FlowRecord) -> None:
+        """Insert or replace a flow; one that comes into another book is moved."""
         found = self._stored(f'*/{_quoted(flow.uuid)}.flow')
         mine = _new_flow_file(flow)
         name, stored = found[0] if found else (mine, flows.StoredFlow(flow))

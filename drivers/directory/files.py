@@ -79,12 +79,16 @@ class Files:
         except FileNotFoundError:
             return None
 
-    def size(self, name: str) -> int | None:
-        """Return how many bytes a file has, None where there is none."""
+    def mark(self, name: str) -> tuple[int, int, int] | None:
+        """Return what is another one once somebody has changed a file, None where there is none.
+
+        Not the size alone: a file that is written anew may have the one that it had.
+        """
         try:
-            return (self.root / name).stat().st_size
+            found = (self.root / name).stat()
         except FileNotFoundError:
             return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
     def names(self, pattern: str) -> list[str]:
         """Return the names of the files that a pattern of the shell matches, sorted."""

@@ -23,7 +23,7 @@ _STEPS = 200
 class StoredFlow:
     """A flow's rows, as its file says.
 
-    :ivar size: bytes of the file that are whole lines.
+    :ivar size: bytes of the file that are whole lines, when it was read.
     """
 
     def __init__(self, flow: record.FlowRecord, atoms: Iterable[record.AtomRecord] = ()) -> None:

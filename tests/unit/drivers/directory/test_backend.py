@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import multiprocessing
 import os
 import pathlib
@@ -20,7 +21,7 @@ from tfd import engines, exceptions, task
 from tfd.patterns import linear_flow
 from tfd.persistence import backends, models
 from tfd.persistence.record import AtomRecord, Change, DecisionRecord, Entry, FlowRecord
-from tfd_drivers.directory import files
+from tfd_drivers.directory import files, flows
 from tfd_drivers.directory.backend import DirectoryBackend
 
 _CALLS = ('open', 'write', 'fsync', 'fdatasync', 'replace', 'truncate')
@@ -156,6 +157,24 @@ class CrashTest(_DirectoryTest):
                 backend.get_connection().destroy_logbook('book')
 
         self.check(prepare, destroy, lambda: [len(book) for book in self.backend().get_connection().get_logbooks()])
+
+    def test_a_file_that_another_wrote_anew_is_read_anew_whatever_its_size(self) -> None:
+        self.useFixture(fixtures.MonkeyPatch('tfd_drivers.directory.flows._STEPS', 3))
+        backend = self.backend()
+        self._prepare(backend)
+        for n in range(4):
+            backend.journal().append(Entry(_FLOW, changes=[Change(n % 3, ('result',), (str(n),))]))
+        (path,) = pathlib.Path(self.path).glob('*/book/*.flow')
+        size = path.stat().st_size
+        other = flows.StoredFlow.read(path.name, path.read_bytes())
+        other.flow = dataclasses.replace(other.flow, meta='')
+        other.flow = dataclasses.replace(other.flow, meta='x' * (size - len(other.whole())))
+        with contextlib.closing(files.Files(path.parent)) as writer, writer.alone():
+            writer.change({path.name: other.whole()})
+        self.assertEqual(size, path.stat().st_size)
+        # The step with which the file is put together again.
+        backend.journal().append(Entry(_FLOW, changes=[Change(2, ('state',), ('SUCCESS',))]))
+        self.assertEqual(other.flow.meta, self.backend().journal().load(_FLOW).flow.meta)
 
     def test_a_line_that_was_cut_off_is_not_there(self) -> None:
         self._prepare(self.backend())
