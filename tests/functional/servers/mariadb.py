@@ -63,7 +63,9 @@ class MariaDB(Server):
         )
 
     def _storage_options(self) -> list[str]:
-        options = ['--no-defaults', f'--datadir={self.data}', '--innodb-log-file-size=16M']
+        # A server that starts removes the temporary tables of any other one that has the same folder for them.
+        options = [
+            '--no-defaults', f'--datadir={self.data}', f'--tmpdir={self.folder}', '--innodb-log-file-size=16M']
         # It asks to be told that it is to run as root.
         return [*options, '--user=root'] if os.getuid() == 0 else options
 
