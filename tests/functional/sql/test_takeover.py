@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 from tests.functional.sql.cases import SqlTestCase, candidate_of, claim
@@ -118,34 +117,6 @@ class _ServerTakeoverTest(_TakeoverTest):
         self.take_over(job)
         self.assertEqual('lost', self.woken(zombie))
         self.assertEqual([None] * 4, self.states(job))
-
-    def test_a_takeover_against_a_late_write(self) -> None:
-        late = 0
-        other = self.make()
-        for _ in range(40):
-            job, fence = self.owned_flow(2)
-            start = threading.Barrier(2)
-            outcome: list[str] = []
-
-            def write(job: jobs_record.Job = job, fence: Fence = fence,
-                      start: threading.Barrier = start, outcome: list[str] = outcome) -> None:
-                start.wait(10)
-                try:
-                    self.backend.journal().append(self.step(job, fence))
-                    outcome.append('recorded')
-                except exceptions.OwnershipLost:
-                    outcome.append('lost')
-
-            thread = threading.Thread(target=write)
-            thread.start()
-            start.wait(10)
-            claim(other, job.id, 'owner')
-            seen = self.states(job)[0]
-            thread.join(30)
-            # What the successor loads after its claim is all that was ever recorded.
-            late += seen != self.states(job)[0]
-            self.assertEqual('SUCCESS' if outcome == ['recorded'] else None, seen)
-        self.assertEqual(0, late)
 
 
 class MariaDBTakeoverTest(_ServerTakeoverTest):
