@@ -33,7 +33,7 @@ class MariaDB(Server):
         self, *, settings: Mapping[str, object] | None = None, fsync: bool = False
     ) -> None:
         super().__init__(fsync=fsync)
-        self._settings = dict(settings or {})
+        self.settings = dict(settings or {})
 
     @property
     def url(self) -> str:
@@ -84,7 +84,7 @@ class MariaDB(Server):
             'max-connections': 400,
             'performance-schema': 'OFF',
             'skip-name-resolve': 'ON',
-            **self._settings,
+            **self.settings,
         }
         options = [f'--{name}={value}' for name, value in settings.items()]
         program = shutil.which('mariadbd', path=_PATH) or 'mariadbd'

@@ -19,7 +19,7 @@ from typing import ClassVar
 import fixtures
 import psutil
 
-__all__ = ['HOST', 'Server', 'ServerError', 'ServerMissing', 'absent', 'is_ci']
+__all__ = ['HOST', 'Server', 'ServerError', 'ServerMissing', 'absent', 'free_port', 'is_ci']
 
 HOST = '127.0.0.1'
 
@@ -51,7 +51,8 @@ def is_ci() -> bool:
     return os.environ.get('CI', '').lower() in ('true', '1')
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on."""
     for port in random.sample(_PORTS, 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,7 +86,7 @@ class Server(fixtures.Fixture):
     def __init__(self, *, fsync: bool = False) -> None:
         super().__init__()
         self.fsync = fsync
-        self.port = _free_port()
+        self.port = free_port()
         self._folder: pathlib.Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 

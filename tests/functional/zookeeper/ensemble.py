@@ -55,8 +55,8 @@ class Ensemble(fixtures.Fixture):
         self._sync_limit = sync_limit
 
     def _setUp(self) -> None:
-        quorum = [process._free_port() for _ in range(3)]
-        election = [process._free_port() for _ in range(3)]
+        quorum = [process.free_port() for _ in range(3)]
+        election = [process.free_port() for _ in range(3)]
         self.to_leader = self.useFixture(Wire(f'{process.HOST}:{quorum[2]}'))
         wired = [*quorum[:2], int(self.to_leader.hosts.split(':')[1])]
         self._peers = {
