@@ -134,7 +134,7 @@ class Database:
         """
         self._check_process()
         with self._queue(writing=True):
-            connection: Any = self.engine.raw_connection()
+            connection: Any = self._raw_connection()
             single = self.engine.dialect.name == 'postgresql'
             try:
                 if single:
@@ -146,6 +146,12 @@ class Database:
                 if single and connection.is_valid:
                     self._end_single(connection)
                 connection.close()
+
+    def _raw_connection(self) -> Any:
+        try:
+            return self.engine.raw_connection()
+        except self._client_error as err:
+            raise self._as_sqlalchemys(err, broken=False) from err
 
     def _bare(self, connection: Any) -> Iterator[Any]:
         dialect = self.engine.dialect
@@ -177,8 +183,12 @@ class Database:
             if connection.is_valid:
                 connection.invalidate()
             self.engine.dispose()
+        return self._as_sqlalchemys(err, broken)
+
+    def _as_sqlalchemys(self, err: Any, broken: bool) -> BaseException:
         wrapped: BaseException = sa.exc.DBAPIError.instance(
-            None, None, err, type(err), hide_parameters=True, connection_invalidated=broken, dialect=dialect)
+            None, None, err, type(err), hide_parameters=True, connection_invalidated=broken,
+            dialect=self.engine.dialect)
         return wrapped
 
     def translated(self, err: BaseException, verdict: errors.Verdict) -> exceptions.TaskFlowException:

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pymysql
@@ -138,6 +139,23 @@ class _ServerFaultTest(_FaultTest):
         self._kill_pool()
         self.backend.journal().append(self.step(job, fence))
         self.assertEqual('SUCCESS', self.states(job)[0])
+
+    def test_a_step_without_a_connection_is_recorded_later(self) -> None:
+        job, fence = self.owned_flow()
+        engine = self.backend.database.engine
+        engine.dispose()
+
+        def connect(*_args: object, **_kwargs: object) -> None:
+            raise self.refused()
+
+        with mock.patch.object(engine.dialect, 'connect', connect):
+            self.assertRaises(exceptions.StorageUnavailable, self.backend.journal().append, self.step(job, fence))
+        self.backend.journal().append(self.step(job, fence))
+        self.assertEqual('SUCCESS', self.states(job)[0])
+
+    def refused(self) -> Exception:
+        """Return the client's error for a server that is not there."""
+        raise NotImplementedError
 
     def _kill_pool(self) -> None:
         other = self.make()
@@ -325,6 +343,9 @@ class MariaDBFaultTest(_ServerFaultTest):
     def conflict(self) -> Exception:
         return pymysql.err.OperationalError(1213, 'Deadlock found when trying to get lock')
 
+    def refused(self) -> Exception:
+        return pymysql.err.OperationalError(2003, "Can't connect to MySQL server")
+
 
 class PostgreSQLFaultTest(_ServerFaultTest):
 
@@ -339,6 +360,9 @@ class PostgreSQLFaultTest(_ServerFaultTest):
 
     def conflict(self) -> Exception:
         return psycopg.errors.SerializationFailure('could not serialize access')
+
+    def refused(self) -> Exception:
+        return psycopg.OperationalError('connection refused')
 
 
 del _FaultTest, _ServerFaultTest
