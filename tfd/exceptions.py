@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 __all__ = [
     'AmbiguousDependency',
+    'AtomInterrupted',
     'BadConfiguration',
     'CompilationFailure',
     'ConductorFailure',
@@ -246,6 +247,25 @@ class WorkerDied(TaskFlowException):
         self.what = what
         self.pid = pid
         self.exitcode = exitcode
+
+
+class AtomInterrupted(TaskFlowException):
+    """A call of an atom ended with what is no Exception: a time-out of eventlet's, or ``sys.exit()`` in a worker.
+
+    What it ended with is the cause, in the process where that happened.
+
+    :ivar what: the call.
+    :ivar kind: the class of what it ended with, as ``eventlet.timeout.Timeout``.
+    """
+
+    def __init__(self, what: str, error: BaseException) -> None:
+        cls = type(error)
+        self.kind = cls.__name__ if cls.__module__ == 'builtins' else f'{cls.__module__}.{cls.__name__}'
+        text = str(error)
+        super().__init__(f'{what} ended with {self.kind}{": " if text else ""}{text}')
+        self.what = what
+        # Not as an attribute: it may be of a kind that cannot be pickled.
+        self.__cause__ = error
 
 
 class DisallowedAccess(TaskFlowException):

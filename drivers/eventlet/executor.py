@@ -101,7 +101,7 @@ class GreenThreadExecutor(futures.Executor):
     @staticmethod
     def borrow(executor: Any, check: Check, sink: Sink) -> Carrier:
         """Return the way of one run to another executor of green threads."""
-        return FutureCarrier(executor, check, sink, green_queue.LightQueue())
+        return _BorrowedCarrier(executor, check, sink, green_queue.LightQueue())
 
 
 def _settle(future: futures.Future[Any], fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
@@ -114,6 +114,12 @@ def _settle(future: futures.Future[Any], fn: Callable[..., Any], args: Any, kwar
         future.set_exception(err)
     else:
         future.set_result(result)
+
+
+class _BorrowedCarrier(FutureCarrier):
+    def _call(self, call: Call, atom: Any, arguments: Mapping[str, Any]) -> Any:
+        # Whatever identifies a thread here may have been made to identify a green one.
+        return call(atom, arguments)
 
 
 class _GreenCarrier:

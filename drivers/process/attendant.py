@@ -89,6 +89,8 @@ class Call:
             return
         if kind == worker.DONE:
             self.future.set_result(found)
+        elif kind == worker.RAISED and self.is_atom and not isinstance(found, Exception):
+            self.fail(exceptions.AtomInterrupted(self.what, found))
         elif kind == worker.RAISED:
             self.future.set_exception(found)
         else:

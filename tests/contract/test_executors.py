@@ -73,6 +73,8 @@ class GreenGate:
 class _Green:
     """Green threads go on while this thread waits in eventlet's way only."""
 
+    in_own_thread = True
+
     def make_gate(self, path: str) -> Any:
         return GreenGate()
 

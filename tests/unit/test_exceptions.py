@@ -49,7 +49,8 @@ class TaskFlowExceptionTest(testtools.TestCase):
     def test_errors_can_be_pickled(self):
         for error in (
                 exceptions.UnknownPlugin('g', 'n', ['a']), exceptions.OwnershipLost('j', 1, 'why'),
-                exceptions.MissingDependencies('f', ['a']), exceptions.WorkerDied("task 'a'", 12, -9)):
+                exceptions.MissingDependencies('f', ['a']), exceptions.WorkerDied("task 'a'", 12, -9),
+                exceptions.AtomInterrupted("task 'a'", SystemExit(3))):
             found = pickle.loads(pickle.dumps(error))
             self.assertEqual((type(error), str(error), vars(error)), (type(found), str(found), vars(found)))
 

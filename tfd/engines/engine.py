@@ -9,6 +9,7 @@ what engines differ in.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from tfd import plan as planning
 from tfd import retry as retries
 from tfd import scheduler as machine
 from tfd.engines import base, patience, publishing, questions
+from tfd.executors import calls
 from tfd.persistence import base as persistence
 from tfd.persistence import models
 from tfd.plan import Kind, Plan
@@ -29,6 +31,8 @@ from tfd.types import failure as ft
 
 __all__ = ['ActionEngine']
 
+LOG = logging.getLogger(__name__)
+
 #: What some engine knows; one that has no use for it leaves it alone, so that a service may offer the choice of engine.
 _KNOWN = frozenset((
     'defer_reverts', 'executor', 'max_workers', 'never_resolve', 'ownership', 'patience', 'refuse_changed', 'sleep',
@@ -36,6 +40,7 @@ _KNOWN = frozenset((
 
 _RETRY = int(Kind.RETRY)
 _INTERRUPTED = frozenset((states.RUNNING, states.SUSPENDING, states.RESUMING))
+_UNENDED = _INTERRUPTED | {states.SUSPENDED}
 _ENDED_WELL = frozenset((states.SUCCESS, states.SUSPENDED))
 #: What a run yields that finds nothing to do.
 _NOTHING_TO_DO = (states.SCHEDULING, states.WAITING, states.ANALYZING)
@@ -176,10 +181,9 @@ class ActionEngine(base.Engine):
         began = time.monotonic()
         try:
             yield self._begin()
-        except exceptions.TaskFlowException:
-            raise
-        except Exception:
-            self._interrupted()
+        except BaseException as err:
+            self._end()
+            self._stopped(err)
             raise
         finally:
             self._active_for += time.monotonic() - began
@@ -187,13 +191,23 @@ class ActionEngine(base.Engine):
             self._end()
             self._in_use.release()
 
-    def _interrupted(self) -> None:
-        """Record that the flow failed where who drives :meth:`run_iter` threw an exception into it.
+    def _stopped(self, error: BaseException) -> None:
+        """Record that the flow rests, which an error has stopped: nothing runs it any more.
 
-        Not that of a job: who owns that decides what becomes of it.
+        It is SUSPENDED, with what was under way as after a crash; FAILURE where who drives :meth:`run_iter` threw an
+        exception into it. Not that of a job: who owns it decides. Nor after a write that failed.
         """
-        if self._ownership is None and self._storage.get_flow_state() in _INTERRUPTED:
-            self._commit(Step([], []), states.FAILURE)
+        broken_off = not self._prepared
+        if self._ownership is not None or (broken_off and not isinstance(error, calls.ENDS)):
+            return
+        thrown_in = isinstance(error, Exception) and not isinstance(error, exceptions.TaskFlowException)
+        try:
+            self.prepare()
+            if self._storage.get_flow_state() in (_UNENDED if broken_off else _INTERRUPTED):
+                self._commit(Step([], []), states.FAILURE if thrown_in else states.SUSPENDED)
+        except Exception:
+            LOG.warning('flow %s (%s) has stopped, and that cannot be recorded', self._storage.flow_name,
+                        self._storage.flow_uuid, exc_info=True)
 
     def _begin(self) -> machine.Scheduler:
         if self._storage.get_flow_state() == states.REVERTED:

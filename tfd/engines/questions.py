@@ -7,11 +7,11 @@ from typing import Any
 
 from tfd import deciders
 from tfd import retry as retries
+from tfd.executors import calls
 from tfd.plan import NOBODY, Plan
 from tfd.scheduler import Answered, Ask, Code, Decide, Decided
 from tfd.scheduler.vocabulary import FAILED
 from tfd.storage import Storage
-from tfd.types import failure as ft
 
 __all__ = ['ask', 'decide']
 
@@ -30,10 +30,11 @@ def ask(storage: Storage, plan: Plan, command: Ask) -> Answered:
         if answer not in _DECISIONS:
             raise TypeError(
                 f'retry {retry.name!r} answered {answer!r} to a failure; RETRY, REVERT or REVERT_ALL is expected')
-    except Exception:
+    except BaseException as err:
+        failed = calls.caught(retry, err)
         # Where it has failed in this way before, that is what is recorded and was decided about.
         if storage.columns.states[command.retry] != Code.FAILURE:
-            storage.add_failure(command.retry, ft.Failure())
+            storage.add_failure(command.retry, failed)
         return Answered(command.retry, '')
     return Answered(command.retry, str(answer))
 
@@ -56,7 +57,7 @@ def decide(storage: Storage, plan: Plan, command: Decide) -> Decided:
             # Each may do with what it is given what it likes.
             if not gate.deciders[at](history=dict(history)):
                 refused.append(gate.depths[at])
-    except Exception:
-        storage.add_failure(command.target, ft.Failure())
+    except BaseException as err:
+        storage.add_failure(command.target, calls.caught(plan.atoms[command.target], err))
         return Decided(command.target, FAILED)
     return Decided(command.target, deciders.pick_widest(refused).value if refused else '')

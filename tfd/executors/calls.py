@@ -10,13 +10,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfd import atom as atoms
+from tfd import exceptions
 from tfd import task as tasks
 from tfd.types import failure as ft
 
-__all__ = ['PROGRESS', 'execute', 'has_revert', 'in_context', 'revert', 'tell']
+__all__ = [
+    'ENDS', 'PROGRESS', 'caught', 'execute', 'has_revert', 'in_context', 'in_worker', 'interrupted',
+    'revert', 'tell',
+]
 
 #: Told of the progress of the task that runs in this context: ``sink(task, progress, details)``.
 PROGRESS = tasks.PROGRESS_SINK
+
+#: What ends a process, or the thread in which it is raised: in the engine's own thread it is no outcome of an atom.
+ENDS = (KeyboardInterrupt, SystemExit)
 
 _Atom = atoms.Atom
 
@@ -39,37 +46,65 @@ def execute(atom: Any, arguments: Mapping[str, Any]) -> Any:
 
     ``post_execute`` runs whatever came before; what it raises is a failure too, unless there is one already.
 
-    :raises BaseException: what is no Exception, as KeyboardInterrupt, goes through.
+    :raises KeyboardInterrupt, SystemExit: they go through.
     """
     try:
         atom.pre_execute()
         outcome = atom.execute(**arguments)
-    except Exception:
-        outcome = ft.Failure()
+    except BaseException as err:
+        outcome = caught(atom, err)
     try:
         atom.post_execute()
-    except Exception:
+    except BaseException as err:
+        failed = caught(atom, err)
         if not isinstance(outcome, ft.Failure):
-            outcome = ft.Failure()
+            outcome = failed
     return outcome
 
 
 def revert(atom: Any, arguments: Mapping[str, Any]) -> Any:
     """Return what ``revert`` returned, or the Failure that it, or what goes before and after it, ended with.
 
-    :raises BaseException: what is no Exception, as KeyboardInterrupt, goes through.
+    :raises KeyboardInterrupt, SystemExit: they go through.
     """
     try:
         atom.pre_revert()
         outcome = atom.revert(**arguments)
-    except Exception:
-        outcome = ft.Failure()
+    except BaseException as err:
+        outcome = caught(atom, err)
     try:
         atom.post_revert()
-    except Exception:
+    except BaseException as err:
+        failed = caught(atom, err)
         if not isinstance(outcome, ft.Failure):
-            outcome = ft.Failure()
+            outcome = failed
     return outcome
+
+
+def caught(atom: Any, error: BaseException) -> ft.Failure:
+    """Return the Failure of an atom whose code has raised this, which is being handled.
+
+    :raises KeyboardInterrupt, SystemExit: it is one of them.
+    """
+    if isinstance(error, Exception):
+        return ft.Failure()
+    if isinstance(error, ENDS):
+        raise error
+    return interrupted(atom, error)
+
+
+def interrupted(atom: Any, error: BaseException) -> ft.Failure:
+    """Return the Failure of an atom whose code has ended with what is no Exception."""
+    told = exceptions.AtomInterrupted(f'atom {atom.name!r}', error)
+    return ft.Failure.from_exception(told.with_traceback(error.__traceback__))
+
+
+def in_worker(call: Callable[[Any, Mapping[str, Any]], Any], atom: Any, arguments: Mapping[str, Any]) -> Any:
+    """Call where nobody but the atom can have asked for an end: what ends a process is the atom's Failure too."""
+    try:
+        return call(atom, arguments)
+    except ENDS as err:
+        return interrupted(atom, err)
 
 
 def in_context(

@@ -36,6 +36,8 @@ class Carrier(Protocol):
     - What an atom tells of its progress reaches the sink, and its listeners, in order and before its outcome does.
     - Whatever keeps one atom from being called, or its outcome from coming back, is that atom's Failure; where the
       executor itself cannot go on, :meth:`take` raises.
+    - KeyboardInterrupt and SystemExit, which calls let through, are raised by :meth:`take` where atoms are called in
+      the thread that uses the carrier, and the atom's Failure elsewhere (:func:`tfd.executors.calls.in_worker`).
     """
 
     def submit(self, node: int, call: Call, atom: Any, arguments: Mapping[str, Any]) -> None:
@@ -80,6 +82,7 @@ class FutureCarrier:
         self._sink = sink
         self._under_way: dict[Any, int] = {}
         self._ended: Any = queue.SimpleQueue() if ended is None else ended
+        self._thread = threading.get_ident()
 
     def submit(self, node: int, call: Call, atom: Any, arguments: Mapping[str, Any]) -> None:
         """Have an atom called."""
@@ -97,7 +100,13 @@ class FutureCarrier:
         """Run in a worker: look whether it may begin, then call at once."""
         if self._check is not None:
             self._check()
-        return calls.in_context(self._sink, call, atom, arguments)
+        return calls.in_context(self._sink, self._call, call, atom, arguments)
+
+    def _call(self, call: Call, atom: Any, arguments: Mapping[str, Any]) -> Any:
+        # Some executors make calls at once, where they are submitted.
+        if threading.get_ident() == self._thread:
+            return call(atom, arguments)
+        return calls.in_worker(call, atom, arguments)
 
     def take(self, timeout: float | None, most: int) -> list[tuple[int, Any]]:
         """Return what has ended."""
@@ -188,6 +197,9 @@ class ThreadCarrier:
             if self._check is not None:
                 self._check()
             outcome = call(atom, arguments)
+        except calls.ENDS as err:
+            # As calls.in_worker, which is a frame more for every task.
+            self._ended.put((node, calls.interrupted(atom, err), None))
         except BaseException as err:
             self._ended.put((node, None, err))
         else:

@@ -80,6 +80,11 @@ class _Ends(task.Task):
         raise SystemExit('end')
 
 
+class _Closes(task.Task):
+    def execute(self) -> None:
+        raise GeneratorExit('closed')
+
+
 class _Holds(task.Task):
     def __init__(self, name: str, gate: Any) -> None:
         super().__init__(name)
@@ -97,6 +102,9 @@ class _Tells(task.Task):
 
 class CarrierContract(_Base):
     """Mix it into a test case and say how to make the executor."""
+
+    #: Whether calls are made in the thread that uses the carrier.
+    in_own_thread = False
 
     def make(self, workers: int) -> Any:
         """Return an executor with so many workers."""
@@ -155,10 +163,22 @@ class CarrierContract(_Base):
         self.assertEqual('a', failure.exception_str)
         self.assertIn('in execute', failure.traceback_str)
 
-    def test_what_a_call_must_not_hide_is_raised(self) -> None:
+    def test_what_is_no_exception_is_its_failure(self) -> None:
+        carrier = self.carry(self.make(1))
+        carrier.submit(0, calls.execute, _Closes('a'), {})
+        [(_node, failure)] = self._take(carrier, 1)
+        self.assertEqual(exceptions.AtomInterrupted, failure.check(exceptions.AtomInterrupted))
+        self.assertIn('GeneratorExit: closed', failure.exception_str)
+
+    def test_what_ends_a_process_is_raised_in_the_own_thread_and_a_failure_elsewhere(self) -> None:
         carrier = self.carry(self.make(1))
         carrier.submit(0, calls.execute, _Ends('a'), {})
-        self.assertRaises(SystemExit, self._take, carrier, 1)
+        if self.in_own_thread:
+            self.assertRaises(SystemExit, self._take, carrier, 1)
+        else:
+            [(_node, failure)] = self._take(carrier, 1)
+            self.assertEqual(exceptions.AtomInterrupted, failure.check(exceptions.AtomInterrupted))
+            self.assertIn('SystemExit: end', failure.exception_str)
 
     def test_nothing_is_called_where_the_check_raises(self) -> None:
         def check() -> None:

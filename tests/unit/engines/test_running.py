@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interrupts, runs that come again, resets, what is refused, and whose executor is closed."""
+"""Runs that come again, resets, what is refused, and whose executor is closed."""
 
 from __future__ import annotations
 
@@ -12,48 +12,6 @@ from tests.unit.engines.tracing import KINDS, EngineTestCase, Traced, raising
 from tfd import engines, exceptions, retry, task
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
 from tfd.persistence import memory
-
-
-class InterruptTest(EngineTestCase):
-    def test_an_interrupt_goes_through_and_reverts_nothing(self):
-        for kind in KINDS:
-            for interrupt in (KeyboardInterrupt, SystemExit):
-                self.calls.clear()
-                engine = engines.load(self.linear('a', 'b', b=raising(interrupt())), engine=kind)
-                self.assertRaises(interrupt, engine.run)
-                self.assertEqual(['a.x', 'b.x'], self.calls)
-                self.assertEqual(['SUCCESS', 'RUNNING'], self.states(engine, 'a', 'b'))
-                self.assertEqual('RUNNING', engine.storage.get_flow_state())
-
-    def test_a_run_after_an_interrupt_calls_again_what_was_interrupted(self):
-        errors: list[Any] = [KeyboardInterrupt()]
-
-        def once() -> None:
-            if errors:
-                raise errors.pop()
-
-        for kind in KINDS:
-            self.calls.clear()
-            errors[:] = [KeyboardInterrupt()]
-            engine = engines.load(self.linear('a', 'b', 'c', b=once), engine=kind, backend=memory.MemoryBackend())
-            self.assertRaises(KeyboardInterrupt, engine.run)
-            engine.run()
-            self.assertEqual(['a.x', 'b.x', 'b.x', 'c.x'], self.calls)
-
-    def test_an_interrupt_in_a_revert_goes_through(self):
-        for kind in KINDS:
-            self.calls.clear()
-            interrupted = Traced('a', self.calls, None, raising(KeyboardInterrupt()))
-            engine = engines.load(
-                linear_flow.Flow('f').add(interrupted, Traced('b', self.calls, raising(ValueError('b')))), engine=kind)
-            self.assertRaises(KeyboardInterrupt, engine.run)
-            self.assertEqual(['REVERTING', 'REVERTED'], self.states(engine, 'a', 'b'))
-
-    def test_an_interrupt_in_a_listener_of_a_flow_goes_through(self):
-        engine = engines.load(self.linear('a'))
-        engine.notifier.register('RUNNING', lambda state, details: raising(KeyboardInterrupt())())
-        self.assertRaises(KeyboardInterrupt, engine.run)
-        self.assertEqual([], self.calls)
 
 
 class RunAgainTest(EngineTestCase):

@@ -45,6 +45,17 @@ class Refuse(task.Task):
             raise ValueError('no')
 
 
+class Exits(task.Task):
+    def execute(self) -> None:
+        raise SystemExit
+
+
+class Late(task.Task):
+    def execute(self) -> None:
+        with eventlet.Timeout(0):
+            eventlet.sleep(60)
+
+
 def meeting(count: int) -> unordered_flow.Flow:
     begun: list[str] = []
     all_are_here = event.Event()
@@ -115,3 +126,23 @@ class EngineTest(testtools.TestCase):
         executor.shutdown()
         engine = engines.load(meeting(1), engine='parallel', executor=executor)
         self.assertRaisesRegex(exceptions.ExecutionFailure, "atom 't0' cannot be handed to", engine.run)
+
+    def test_a_time_out_of_a_task_is_its_failure(self) -> None:
+        engine = engines.load(unordered_flow.Flow('f').add(Late('a')), engine='parallel', executor='greenthreads')
+        error = self.assertRaises(exceptions.AtomInterrupted, engine.run)
+        self.assertEqual('eventlet.timeout.Timeout', error.kind)
+        self.assertEqual('REVERTED', engine.storage.get_flow_state())
+
+    def test_a_time_out_around_a_run_suspends_it(self) -> None:
+        engine = engines.load(meeting(1), engine='parallel', executor='greenthreads')
+        engine.compile()
+        never = event.Event()
+        engine.plan.atoms[0].execute = never.wait
+        self.assertRaises(eventlet.Timeout, eventlet.with_timeout, 0, engine.run)
+        self.assertEqual('SUSPENDED', engine.storage.get_flow_state())
+
+    def test_what_ends_the_process_goes_through(self) -> None:
+        for executor in ('greenthreads', GreenThreadExecutor(1)):
+            engine = engines.load(unordered_flow.Flow('f').add(Exits('a')), engine='parallel', executor=executor)
+            self.assertRaises(SystemExit, engine.run)
+            self.assertEqual('SUSPENDED', engine.storage.get_flow_state())

@@ -56,7 +56,7 @@ class LockedError(Exception):
 
 
 class Raises(task.Task):
-    def __init__(self, name: str, error: type[Exception], *args: Any) -> None:
+    def __init__(self, name: str, error: type[BaseException], *args: Any) -> None:
         super().__init__(name)
         self.error = error
         self.args = args

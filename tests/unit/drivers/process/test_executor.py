@@ -66,6 +66,11 @@ class _EngineCases:
         self.assertEqual(('no', 1), error.args)
         self.assertIn('Traceback in worker process', error.__notes__[0])
 
+    def test_a_task_that_wants_its_process_to_end_fails(self) -> None:
+        for error in (SystemExit, KeyboardInterrupt):
+            failed = self._fails(exceptions.AtomInterrupted, flows.Raises('a', error, 3))
+            self.assertEqual(("task 'a'", error.__name__), (failed.what, failed.kind))
+
     def test_what_cannot_be_raised_here_is_told(self) -> None:
         error = self._fails(exceptions.WrappedFailure, flows.Raises('a', flows.LockedError))
         self.assertIs(flows.LockedError, error.check(flows.LockedError))
@@ -209,6 +214,7 @@ class BorrowedPoolTest(_EngineCases, testtools.TestCase):
         self.assertEqual(
             (states.SUCCESS, states.RUNNING, False),
             (engine.storage.get_atom_state('a'), engine.storage.get_atom_state('b'), path.exists()))
+        self.assertEqual(states.SUSPENDED, engine.storage.get_flow_state())
 
     def test_the_pool_stays_open(self) -> None:
         self._load(linear_flow.Flow('f').add(flows.Where('a'))).run()
