@@ -17,7 +17,7 @@ from multiprocessing import forkserver
 from typing import Any
 
 from tfd import exceptions
-from tfd.executors.carriers import Check
+from tfd.executors.carriers import Check, Uncalled
 from tfd.types import clock
 from tfd.types import failure as ft
 from tfd_drivers.process import transfer, worker
@@ -70,13 +70,17 @@ class Call:
     def refused(cls, what: str, error: exceptions.TaskFlowException) -> futures.Future[Any]:
         """Return the future of the call of an atom that cannot be made at all."""
         made = cls(what, is_atom=True)
-        made.fail(error)
+        made.fail(error, called=False)
         return made.future
 
-    def fail(self, error: exceptions.TaskFlowException) -> None:
-        """Settle a call that could not be made, or whose outcome did not come back."""
+    def fail(self, error: exceptions.TaskFlowException, called: bool = True) -> None:
+        """Settle a call that could not be made, or whose outcome did not come back.
+
+        :param called: False where it certainly was not made.
+        """
         if self.is_atom:
-            self.future.set_result(ft.Failure.from_exception(error))
+            failure = ft.Failure.from_exception(error)
+            self.future.set_result(failure if called else Uncalled(failure))
         else:
             self.future.set_exception(error)
 
@@ -94,7 +98,8 @@ class Call:
         elif kind == worker.RAISED:
             self.future.set_exception(found)
         else:
-            self.fail(exceptions.NotTransferable(found[0] + self.what, found[1]))
+            # Of the call itself nothing is said but that it cannot be read.
+            self.fail(exceptions.NotTransferable(found[0] + self.what, found[1]), called=bool(found[0]))
 
     def news(self, packed: Any) -> None:
         """Tell what a task told."""

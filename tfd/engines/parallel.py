@@ -83,9 +83,7 @@ class ParallelEngine(engine.ActionEngine):
             arguments = self._arguments(node, reverting)
         call = calls.revert if reverting else calls.execute
         if isinstance(arguments, ft.Failure):
-            events.append(
-                self._outcome(node, arguments) if reverting
-                else Executed((node, self._storage.not_called(node, arguments))))
+            events.append(self._outcome(node, carriers.Uncalled(arguments)))
         elif is_retry:
             if self._ownership is not None:
                 self._ownership.check()
@@ -100,6 +98,11 @@ class ParallelEngine(engine.ActionEngine):
         return [outcome(*ended) for ended in self._carrier.take(_PERIOD if timeout is None else timeout, BATCH)]
 
     def _outcome(self, node: int, value: Any) -> Event:
+        uncalled = type(value) is carriers.Uncalled
+        if uncalled:
+            value = value.failure
         if self._storage.columns.states[node] == _REVERTING:
             return Reverted((node, self._storage.reverted(node, value)))
+        if uncalled:
+            return Executed((node, self._storage.not_called(node, value)))
         return Executed((node, self._storage.executed(node, value)))

@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tfd import exceptions
 from tfd.executors import calls
+from tfd.types import failure as ft
 
-__all__ = ['Carrier', 'Check', 'FutureCarrier', 'Sink', 'ThreadCarrier', 'closed', 'refused']
+__all__ = ['Carrier', 'Check', 'FutureCarrier', 'Sink', 'ThreadCarrier', 'Uncalled', 'closed', 'refused']
 
 #: Called immediately before each call; raises where nothing may begin.
 Check = Callable[[], None] | None
@@ -27,6 +28,12 @@ Call = Callable[[Any, Mapping[str, Any]], Any]
 _TURN = 0.01
 
 
+class Uncalled(NamedTuple):
+    """The outcome of an atom that certainly was not called: there is nothing of it to revert."""
+
+    failure: ft.Failure
+
+
 class Carrier(Protocol):
     """The way of one run to an executor, and back. An executor may bring its own: ``carrier(check, sink)``.
 
@@ -34,8 +41,8 @@ class Carrier(Protocol):
 
     - ``check`` is called as shortly before an atom is called as can be; where it raises, the atom is not called.
     - What an atom tells of its progress reaches the sink, and its listeners, in order and before its outcome does.
-    - Whatever keeps one atom from being called, or its outcome from coming back, is that atom's Failure; where the
-      executor itself cannot go on, :meth:`take` raises.
+    - Whatever keeps one atom from being called, or its outcome from coming back, is that atom's Failure, inside of
+      :class:`Uncalled` where it was not called; where the executor itself cannot go on, :meth:`take` raises.
     - KeyboardInterrupt and SystemExit, which calls let through, are raised by :meth:`take` where atoms are called in
       the thread that uses the carrier, and the atom's Failure elsewhere (:func:`tfd.executors.calls.in_worker`).
     """

@@ -26,6 +26,24 @@ class Takes(task.Task):
         return value
 
 
+class TakesBack(Takes):
+    """Its revert takes what its execute takes, and fails."""
+
+    def revert(self, value: Any, **kwargs: Any) -> None:
+        raise ValueError(f'reverted with {value}')
+
+
+def refuse() -> None:
+    raise ValueError('cannot be read here')
+
+
+class Unreadable:
+    """Can be pickled, and not be made again."""
+
+    def __reduce__(self) -> Any:
+        return refuse, ()
+
+
 class Key(task.Task):
     default_provides = 'key'
 
@@ -99,12 +117,14 @@ class Tells(task.Task):
 class Undone(task.Task):
     """Writes down what its revert is told, and where."""
 
+    value: Any = 'made'.lower
+
     def __init__(self, name: str, path: str) -> None:
         super().__init__(name)
         self.path = path
 
-    def execute(self) -> str:
-        return 'made'
+    def execute(self) -> Any:
+        return self.value()
 
     def revert(self, result: Any, flow_failures: Any, **kwargs: Any) -> None:
         told = ' '.join(f'{name} {failure.exception_str}' for name, failure in flow_failures.items())

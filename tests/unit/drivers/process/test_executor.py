@@ -16,6 +16,7 @@ from tests.unit.drivers.process import flows
 from tfd import engines, exceptions, retry, states, task
 from tfd.executors import calls
 from tfd.patterns import linear_flow, unordered_flow
+from tfd.persistence import memory, models
 from tfd.types import clock
 from tfd_drivers.process import attendant, transfer, worker
 from tfd_drivers.process.executor import ProcessExecutor
@@ -56,6 +57,40 @@ class _EngineCases:
     def test_a_task_whose_argument_cannot_travel_fails(self) -> None:
         error = self._fails(exceptions.NotTransferable, flows.Takes('a'), value=threading.Lock())
         self.assertEqual("argument 'value' of task 'a'", error.what)
+
+    def test_what_could_not_be_called_is_not_reverted(self) -> None:
+        for value in (threading.Lock(), flows.Unreadable()):
+            path = self.folder / 'undone'
+            engine = self._load(
+                linear_flow.Flow('f').add(flows.Undone('before', str(path)), flows.TakesBack('a')), value=value)
+            self.assertRaises(exceptions.NotTransferable, engine.run)
+            self.assertEqual(states.REVERTED, engine.storage.get_flow_state())
+            self.assertTrue(path.exists())
+            path.unlink()
+
+    def test_what_could_not_be_called_is_not_reverted_by_another_engine_either(self) -> None:
+        backend, book = memory.MemoryBackend(), models.LogBook('b')
+        engine = engines.load(
+            linear_flow.Flow('f').add(flows.TakesBack('a')), engine='parallel', executor=self.executor, book=book,
+            backend=backend, never_resolve=True)
+        engine.storage.inject({'value': threading.Lock()}, transient=True)
+        self.assertRaises(exceptions.NotTransferable, engine.run)
+        detail, = backend.get_connection().get_flows_for_book(book.uuid)
+        engine = engines.load(
+            linear_flow.Flow('f').add(flows.TakesBack('a')), flow_detail=detail, backend=backend, engine='parallel',
+            executor=self.executor, store={'value': 3})
+        self.assertRaises(exceptions.NotTransferable, engine.run)
+        self.assertEqual(states.REVERTED, engine.storage.get_flow_state())
+        engine.run()
+        self.assertEqual(3, engine.storage.get('a'))
+
+    def test_what_was_called_is_reverted_where_its_result_cannot_travel(self) -> None:
+        path = self.folder / 'undone'
+        returns = flows.Undone('a', str(path))
+        returns.value = threading.Lock
+        engine = self._load(linear_flow.Flow('f').add(returns))
+        self.assertRaises(exceptions.NotTransferable, engine.run)
+        self.assertTrue(path.exists())
 
     def test_a_task_whose_result_cannot_travel_fails(self) -> None:
         self.assertEqual(
