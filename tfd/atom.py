@@ -79,11 +79,19 @@ class Binding:
         return sets.OrderedSet(symbols.values()).difference(self._given) if symbols else _NO_SYMBOLS
 
 
-def as_names(names: Names) -> tuple[str, ...]:
-    """Return the names that were given, of which one may be given as it is."""
+def as_names(names: Names, what: str = 'requires') -> tuple[str, ...]:
+    """Return the names that were given, of which one may be given as it is.
+
+    :raises TypeError: something else was given as ``what``.
+    """
     if names is None:
         return ()
-    return (names,) if isinstance(names, str) else tuple(names)
+    if isinstance(names, str):
+        return (names,)
+    try:
+        return tuple(names)
+    except TypeError:
+        raise TypeError(f'{what} must be names of symbols, not {names!r} ({type(names).__name__})') from None
 
 
 def awaited(atom: Atom) -> list[str]:
@@ -178,7 +186,7 @@ class Atom(abc.ABC):
     :param ignore_list: kept for TaskFlow's signature; without effect there (6.5) and here.
     :param revert_rebind, revert_requires: the same for ``revert``; where they are empty, those of ``execute``.
     :raises ValueError: an argument is left without a symbol, or a symbol without an argument.
-    :raises TypeError: ``provides`` or ``rebind`` has none of the forms above.
+    :raises TypeError: an argument has none of the forms above.
     """
 
     #: Ready atoms with a higher priority start earlier.
@@ -199,12 +207,19 @@ class Atom(abc.ABC):
     ) -> None:
         self.name: Any = name
         self.version: Any = (1, 0)
+        if inject and type(inject) is not dict and not isinstance(inject, Mapping):
+            # Without the value, which may be secret.
+            raise TypeError(
+                f'inject of atom {name or type(self).__name__} must be a mapping, not this {type(inject).__name__}')
+        if ignore_list is not None:
+            as_names(ignore_list, 'ignore_list')
         self.inject = inject
         # A dictionary is made of it for those who ask: most results are saved as a whole.
         self._saves = _saves(name or type(self).__name__, self.default_provides if provides is None else provides)
         if not auto_extract or requires or revert_rebind or revert_requires or inject:
             binding = self._make_binding(
-                as_names(requires), auto_extract, rebind, revert_rebind, as_names(revert_requires))
+                as_names(requires), auto_extract, rebind, revert_rebind,
+                as_names(revert_requires, 'revert_requires'))
         elif not rebind:
             binding = self._shared_binding(())
         elif type(rebind) is dict:

@@ -156,14 +156,19 @@ class AlwaysRevertAll(Retry):
 class Times(Retry):
     """Runs the flow up to ``attempts`` times, then reverts it; provides the number of the attempt, from 1.
 
-    :param attempts: how often in all.
+    :param attempts: how often in all; 0 is once, as 1 is.
     :param revert_all: revert everything at the end, not only the flow that it controls.
+    :raises TypeError, ValueError: ``attempts`` is no number, or less than 0.
     """
 
     def __init__(
         self, attempts: int = 1, name: str | None = None, provides: Any = None, requires: atom.Names = None,
         auto_extract: bool = True, rebind: atom.Rebind = None, revert_all: bool = False,
     ) -> None:
+        if not isinstance(attempts, int | float):
+            raise TypeError(f'attempts of a retry must be a number, not {attempts!r} ({type(attempts).__name__})')
+        if not attempts >= 0:
+            raise ValueError(f'attempts of a retry must be 0 at least, not {attempts}')
         super().__init__(name, provides, requires, auto_extract, rebind)
         self._attempts = attempts
         self._revert_action = REVERT_ALL if revert_all else REVERT
@@ -191,8 +196,14 @@ class ForEachBase(Retry):
         """Return the first value that was not tried yet, repeated values counting as several.
 
         :raises NotFound: all were tried.
+        :raises TypeError: these are no values.
         """
-        untried = list(values)
+        try:
+            untried = list(values)
+        except TypeError:
+            # Without the value, which may be secret.
+            raise TypeError(
+                f'values of retry {self.name!r} must be iterable, not this {type(values).__name__}') from None
         for tried in history.provided_iter():
             if tried in untried:
                 untried.remove(tried)
@@ -212,12 +223,17 @@ class ForEach(ForEachBase):
     """Runs the flow once for each value, until one succeeds; provides the value.
 
     :param values: the values; kept, not copied.
+    :raises TypeError: they are not iterable.
     """
 
     def __init__(
         self, values: Iterable[Any], name: str | None = None, provides: Any = None, requires: atom.Names = None,
         auto_extract: bool = True, rebind: atom.Rebind = None, revert_all: bool = False,
     ) -> None:
+        try:
+            iter(values)
+        except TypeError:
+            raise TypeError(f'values of a retry must be iterable, not {values!r} ({type(values).__name__})') from None
         super().__init__(name, provides, requires, auto_extract, rebind, revert_all)
         self._values = values
 

@@ -113,10 +113,18 @@ class Task(atom.Atom):
         """Tell the listeners how far the task is.
 
         :param progress: 0.0 to 1.0; what lies outside is taken as the nearer end, and logged.
+        :raises TypeError: it is not to be compared with numbers.
         """
-        if progress > 1.0 or progress < 0.0:
-            LOG.warning('progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
-            progress = min(max(progress, 0.0), 1.0)
+        try:
+            # So that what is no number is outside as well.
+            if not 0.0 <= progress <= 1.0:
+                LOG.warning(
+                    'progress of task %s must be 0.0 to 1.0, %s is taken as the nearer end', self.name, progress)
+                progress = min(max(0.0, progress), 1.0)
+        except TypeError:
+            raise TypeError(
+                f'progress of task {self.name!r} must be a number from 0.0 to 1.0, not {progress!r}'
+                f' ({type(progress).__name__})') from None
         details = {'progress': progress}
         if self._made_notifier is None:
             _tell_progress(self, details)

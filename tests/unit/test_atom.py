@@ -91,6 +91,22 @@ class RequiresTest(testtools.TestCase):
         self.assertEqual([], list(Takes('k').requires))
 
 
+class MistakesTest(testtools.TestCase):
+    def _refused(self, text: str, **given: Any) -> None:
+        self.assertEqual(text, str(self.assertRaises(TypeError, AB, 'k', **given)))
+
+    def test_what_is_injected_is_a_mapping_and_not_told(self):
+        for inject, kind in ((5, 'int'), ('ab', 'str'), ([('a', 1)], 'list')):
+            self._refused(f'inject of atom k must be a mapping, not this {kind}', inject=inject)
+        self.assertEqual({'a', 'b'}, {*AB('k', inject=[]).requires, *AB('k').optional})
+
+    def test_names_are_names(self):
+        self._refused('requires must be names of symbols, not 5 (int)', requires=5)
+        self._refused('revert_requires must be names of symbols, not 5 (int)', revert_requires=5)
+        self._refused('ignore_list must be names of symbols, not 5 (int)', ignore_list=5)
+        AB('k', ignore_list='x')
+
+
 class RebindTest(testtools.TestCase):
     def test_a_mapping_binds_arguments(self):
         atom = AB('k', rebind={'a': 'x'})

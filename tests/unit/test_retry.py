@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import testtools
@@ -76,6 +77,28 @@ class DecisionsTest(testtools.TestCase):
         self.assertEqual('x', each.execute(self._history('x', 'y')))
         self.assertIs(retry.REVERT, each.on_failure(self._history('x', 'y', 'x')))
         self.assertRaises(exceptions.NotFound, each.execute, self._history('x', 'y', 'x'))
+
+    def test_attempts_are_a_number(self):
+        for attempts in ('x', '2', None, [1]):
+            error = self.assertRaises(TypeError, retry.Times, attempts)
+            self.assertEqual(
+                f'attempts of a retry must be a number, not {attempts!r} ({type(attempts).__name__})', str(error))
+        for number in (-1, math.nan):
+            error = self.assertRaises(ValueError, retry.Times, number)
+            self.assertEqual(f'attempts of a retry must be 0 at least, not {number}', str(error))
+        for attempts, answer in ((0, 'REVERT'), (1, 'REVERT'), (1.5, 'RETRY'), (math.inf, 'RETRY')):
+            self.assertEqual(answer, retry.Times(attempts).on_failure(retry.History([(1, {})])))
+
+    def test_values_are_iterable(self):
+        for values in (5, None):
+            error = self.assertRaises(TypeError, retry.ForEach, values)
+            self.assertEqual(
+                f'values of a retry must be iterable, not {values!r} ({type(values).__name__})', str(error))
+
+    def test_values_of_a_symbol_are_iterable(self):
+        flow = linear_flow.Flow('f', retry=retry.ParameterizedForEach('r'))
+        error = self.assertRaises(TypeError, engines.run, flow, store={'values': 5})
+        self.assertEqual("values of retry 'r' must be iterable, not this int", str(error))
 
     def test_for_each_of_values_that_cannot_be_hashed(self):
         each = retry.ForEach([{'a': 1}, [2]], 'r', revert_all=True)

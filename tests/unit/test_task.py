@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import operator
 from typing import Any
 
@@ -131,6 +132,21 @@ class ProgressTest(testtools.TestCase):
         engine = engines.load(linear_flow.Flow('f').add(made))
         self.assertRaises(ZeroDivisionError, engine.run)
         return [told, engine.storage.get_task_progress('t'), engine.storage.get_task_progress_details('t')]
+
+    def test_progress_is_a_number(self):
+        made = task.FunctorTask(len, 't')
+        for progress in ('x', '0.5', None, [1]):
+            error = self.assertRaises(TypeError, made.update_progress, progress)
+            self.assertEqual(
+                f"progress of task 't' must be a number from 0.0 to 1.0, not {progress!r}"
+                f' ({type(progress).__name__})', str(error))
+
+    def test_progress_that_is_no_number_is_none(self):
+        told: list[float] = []
+        made = task.FunctorTask(len, 't')
+        made.notifier.register(task.EVENT_UPDATE_PROGRESS, lambda event, details: told.append(details['progress']))
+        made.update_progress(math.nan)
+        self.assertEqual([0.0], told)
 
     def test_what_failed_has_not_come_to_its_end(self):
         class Failing(task.Task):

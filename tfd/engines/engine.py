@@ -20,6 +20,7 @@ from tfd import plan as planning
 from tfd import retry as retries
 from tfd import scheduler as machine
 from tfd.engines import base, patience, publishing, questions
+from tfd.engines import options as known_options
 from tfd.executors import calls
 from tfd.persistence import base as persistence
 from tfd.persistence import models
@@ -32,11 +33,6 @@ from tfd.types import failure as ft
 __all__ = ['ActionEngine']
 
 LOG = logging.getLogger(__name__)
-
-#: What some engine knows; one that has no use for it leaves it alone, so that a service may offer the choice of engine.
-_KNOWN = frozenset((
-    'defer_reverts', 'executor', 'max_workers', 'never_resolve', 'ownership', 'patience', 'refuse_changed', 'sleep',
-))
 
 _RETRY = int(Kind.RETRY)
 _INTERRUPTED = frozenset((states.RUNNING, states.SUSPENDING, states.RESUMING))
@@ -55,7 +51,7 @@ class ActionEngine(base.Engine):
     :param patience: option; seconds to go on trying to record a step while the database is away.
     :param refuse_changed: option; refuse to go on with a flow that began under another plan.
     :param sleep: option; how to wait between such tries, for tests.
-    :raises ValueError: an option that no engine knows.
+    :raises ValueError, TypeError: an option that no engine knows, or one with a value that cannot be used.
     """
 
     _barrier = True
@@ -65,9 +61,7 @@ class ActionEngine(base.Engine):
         self, flow: Any, flow_detail: models.FlowDetail, backend: persistence.Backend | None,
         options: Mapping[str, Any], book: str | None = None,
     ) -> None:
-        unknown = sorted(set(options) - _KNOWN)
-        if unknown:
-            raise ValueError(f'no engine knows the options {unknown}; there are {sorted(_KNOWN)}')
+        options = known_options.read(options)
         super().__init__(flow, flow_detail, backend, options)
         self._ownership: persistence.Ownership | None = options.get('ownership')
         fence = self._ownership.fence if self._ownership is not None else None
@@ -206,8 +200,7 @@ class ActionEngine(base.Engine):
             if self._storage.get_flow_state() in (_UNENDED if broken_off else _INTERRUPTED):
                 self._commit(Step([], []), states.FAILURE if thrown_in else states.SUSPENDED)
         except Exception:
-            LOG.warning('flow %s (%s) has stopped, and that cannot be recorded', self._storage.flow_name,
-                        self._storage.flow_uuid, exc_info=True)
+            LOG.warning('flow %s has stopped, and that cannot be recorded', self._storage.flow_uuid, exc_info=True)
 
     def _begin(self) -> machine.Scheduler:
         if self._storage.get_flow_state() == states.REVERTED:

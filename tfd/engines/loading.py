@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from oslo_utils import importutils, strutils
+from oslo_utils import importutils
 
 from tfd import exceptions, plugins
 from tfd.engines import base, parallel, serial
+from tfd.engines import options as known_options
 from tfd.persistence import backends, models
 from tfd.persistence import base as persistence
+from tfd.storage.inputs import as_inputs
 
 __all__ = [
     'ENGINES_NAMESPACE', 'flow_from_detail', 'load', 'load_from_detail', 'load_from_factory', 'run',
@@ -27,19 +28,16 @@ _BUILT_IN: dict[str, Callable[..., base.Engine]] = {
     'default': serial.SerialEngine, 'serial': serial.SerialEngine, 'parallel': parallel.ParallelEngine,
 }
 
-#: Options that are true or false.
-_SWITCHES = frozenset(('defer_reverts', 'never_resolve', 'refuse_changed'))
-
 
 def load(
-    flow: Any, store: Mapping[str, Any] | None = None, flow_detail: models.FlowDetail | None = None,
+    flow: Any, store: Any = None, flow_detail: models.FlowDetail | None = None,
     book: models.LogBook | None = None, backend: Any = None, namespace: str = ENGINES_NAMESPACE,
-    engine: str = 'default', **kwargs: Any,
+    engine: str | None = 'default', **kwargs: Any,
 ) -> base.Engine:
     """Return an engine that will run a flow, or go on with it.
 
     :param flow: a flow, or a task, which is run as a flow of that name with nothing else in it.
-    :param store: the flow's inputs, by symbol.
+    :param store: the flow's inputs, by symbol: a mapping, or pairs.
     :param flow_detail: the record to run under; one of its own is made in the book where there is none.
     :param book: the logbook; one of its own is made where there is a backend and neither a book nor a flow detail.
     :param backend: where to record: a backend, or what :func:`tfd.persistence.backends.fetch` makes one of; the caller
@@ -48,74 +46,90 @@ def load(
         ``parallel://?max_workers=2``.
     :param kwargs: the engine's options; one that it does not know is refused.
     :raises NotFound: no engine of that name is installed.
-    :raises ValueError, TypeError: an option is not known or has a value that cannot be used.
+    :raises ValueError, TypeError: an option is not known, or something has a value that cannot be used. As with any
+        other error, no book has changed and nothing is recorded.
     """
-    kind, options = _kind_and_options(engine, kwargs)
-    factory = _BUILT_IN.get(kind) if namespace == ENGINES_NAMESPACE else None
-    if factory is None:
-        try:
-            factory = plugins.load(namespace, kind)
-        except exceptions.UnknownPlugin as err:
-            raise exceptions.NotFound(
-                f'Could not find engine {kind!r}: {sorted({*_BUILT_IN, *err.known})} are installed') from err
-    if backend is not None and not hasattr(backend, 'get_connection'):
-        backend = backends.fetch(backend)
-    if flow_detail is None:
-        flow_detail, book = _new_detail(flow, book, backend)
-    assert factory is not None
-    made = factory(flow, flow_detail, backend, options, book=book.uuid if book is not None else None)
-    if store:
-        made.storage.inject(store)
+    return _load(flow, store, flow_detail, book, backend, namespace, engine, kwargs)
+
+
+def _load(
+    flow: Any, store: Any, flow_detail: Any, book: Any, backend: Any, namespace: str, engine: str | None,
+    given: dict[str, Any], noted: dict[str, Any] | None = None,
+) -> base.Engine:
+    """Return an engine; nothing is recorded, and no book has changed, where something is wrong.
+
+    :param noted: how the flow is made, for the metadata of its new record.
+    """
+    kind, options = known_options.named(engine, given)
+    factory = _factory(kind, namespace)
+    if flow_detail is not None:
+        _check_detail(flow_detail)
+    if book is not None and not isinstance(book, models.LogBook):
+        raise TypeError(f'book must be a logbook, not {book!r} ({type(book).__name__})')
+    inputs = as_inputs(store, 'store') if store is not None else {}
+    backend = _backend(backend)
+    detail = flow_detail
+    if detail is None:
+        # What has no name is no flow, as compiling it will tell.
+        detail = models.FlowDetail(str(getattr(flow, 'name', flow)))
+        if book is None and backend is not None:
+            book = models.LogBook(detail.name)
+    made = factory(flow, detail, backend, options, book=book.uuid if book is not None else None)
+    if noted is not None:
+        detail.meta = {**(detail.meta or {}), 'factory': noted}
+    if flow_detail is None and book is not None:
+        _add(detail, book, backend)
+    if inputs:
+        made.storage.inject(inputs)
     return made
 
 
-def _kind_and_options(spec: str, kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    if not isinstance(spec, str):
-        raise TypeError(f'engine must be a name, not {spec!r} ({type(spec).__name__})')
-    options: dict[str, Any] = {}
-    if ':' in spec:
-        parts = urllib.parse.urlsplit(spec)
-        spec, options = parts.scheme, dict(urllib.parse.parse_qsl(parts.query))
-        if 'max_workers' in options:
-            options['max_workers'] = int(options['max_workers'])
-    options.update(kwargs)
-    for name in _SWITCHES & options.keys():
-        # As text too, from wherever that was read: 'false' is true to bool().
-        if isinstance(options[name], str):
-            options[name] = strutils.bool_from_string(options[name], strict=True)
-    return spec, options
+def _check_detail(flow_detail: Any) -> None:
+    if not isinstance(flow_detail, models.FlowDetail):
+        raise TypeError(f'flow_detail must be a flow detail, not {flow_detail!r} ({type(flow_detail).__name__})')
 
 
-def _new_detail(
-    flow: Any, book: models.LogBook | None, backend: persistence.Backend | None
-) -> tuple[models.FlowDetail, models.LogBook | None]:
-    # What has no name is no flow, as compiling it will tell.
-    name = str(getattr(flow, 'name', flow))
-    detail = models.FlowDetail(name)
-    if book is None and backend is not None:
-        book = models.LogBook(name)
-    if book is not None:
-        book.add(detail)
-        if backend is not None:
-            # The book and this flow alone: what the caller's copy says of the others may be old.
-            alone = book.copy(retain_contents=False)
-            alone.add(detail)
-            _save_book(backend, alone)
-    return detail, book
+def _backend(backend: Any) -> Any:
+    """Return a backend that was given, or the one that a configuration names."""
+    if backend is None or hasattr(backend, 'get_connection'):
+        return backend
+    if not isinstance(backend, str | Mapping):
+        raise TypeError(
+            f'backend must be a backend, or the configuration of one, not {backend!r} ({type(backend).__name__})')
+    return backends.fetch(backend)
 
 
-def _save_book(backend: persistence.Backend, book: models.LogBook) -> None:
-    connection = backend.get_connection()
+def _factory(kind: str, namespace: str) -> Callable[..., base.Engine]:
+    built_in = _BUILT_IN if namespace == ENGINES_NAMESPACE else {}
+    if kind in built_in:
+        return built_in[kind]
     try:
-        connection.save_logbook(book)
-    finally:
-        connection.close()
+        found: Callable[..., base.Engine] = plugins.load(namespace, kind)
+    except exceptions.UnknownPlugin as err:
+        raise exceptions.NotFound(
+            f'Could not find engine {kind!r} in {namespace!r}: {sorted({*built_in, *err.known}) or "none"} are'
+            ' installed') from err
+    return found
+
+
+def _add(detail: models.FlowDetail, book: models.LogBook, backend: persistence.Backend | None) -> None:
+    """Add a new flow to a book, also where that is stored."""
+    if backend is not None:
+        # The book and this flow alone: what the caller's copy says of the others may be old.
+        alone = book.copy(retain_contents=False)
+        alone.add(detail)
+        connection = backend.get_connection()
+        try:
+            connection.save_logbook(alone)
+        finally:
+            connection.close()
+    book.add(detail)
 
 
 def run(
-    flow: Any, store: Mapping[str, Any] | None = None, flow_detail: models.FlowDetail | None = None,
+    flow: Any, store: Any = None, flow_detail: models.FlowDetail | None = None,
     book: models.LogBook | None = None, backend: Any = None, namespace: str = ENGINES_NAMESPACE,
-    engine: str = 'default', **kwargs: Any,
+    engine: str | None = 'default', **kwargs: Any,
 ) -> dict[str, Any]:
     """Run a flow to its end, and return its inputs and everything that its atoms provided, by symbol.
 
@@ -137,6 +151,8 @@ def _name_of(factory: Any) -> str:
     """
     if isinstance(factory, str):
         return factory
+    if not callable(factory):
+        raise ValueError(f'Flow factory {factory!r} ({type(factory).__name__}) is neither callable nor a name')
     name = f'{getattr(factory, "__module__", None)}.{getattr(factory, "__qualname__", None)}'
     try:
         same = _import(name) is factory
@@ -172,6 +188,11 @@ def _import(name: str) -> Any:
     raise ImportError(f'Could not import factory {name!r}: no such module')
 
 
+def _noted(factory: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what is noted of how a flow is made."""
+    return {'name': _name_of(factory), 'args': list(args or ()), 'kwargs': dict(kwargs or {})}
+
+
 def save_factory_details(
     flow_detail: models.FlowDetail, flow_factory: Any, factory_args: Sequence[Any] | None,
     factory_kwargs: Mapping[str, Any] | None, backend: Any = None,
@@ -182,13 +203,11 @@ def save_factory_details(
     :param backend: where the flow detail is stored, if it is.
     :raises ValueError: the factory cannot be imported by its name; nothing has changed.
     """
-    noted = {
-        'name': _name_of(flow_factory), 'args': list(factory_args or ()), 'kwargs': dict(factory_kwargs or {}),
-    }
+    noted = _noted(flow_factory, factory_args, factory_kwargs)
+    _check_detail(flow_detail)
+    backend = _backend(backend)
     flow_detail.meta = {**(flow_detail.meta or {}), 'factory': noted}
     if backend is not None:
-        if not hasattr(backend, 'get_connection'):
-            backend = backends.fetch(backend)
         connection = backend.get_connection()
         try:
             connection.update_flow_details(flow_detail)
@@ -198,23 +217,18 @@ def save_factory_details(
 
 def load_from_factory(
     flow_factory: Any, factory_args: Sequence[Any] | None = None, factory_kwargs: Mapping[str, Any] | None = None,
-    store: Mapping[str, Any] | None = None, book: models.LogBook | None = None, backend: Any = None,
-    namespace: str = ENGINES_NAMESPACE, engine: str = 'default', **kwargs: Any,
+    store: Any = None, book: models.LogBook | None = None, backend: Any = None,
+    namespace: str = ENGINES_NAMESPACE, engine: str | None = 'default', **kwargs: Any,
 ) -> base.Engine:
     """Return an engine for the flow that a factory makes, and note in its record how it is made.
 
     :raises ValueError: the factory cannot be imported by its name.
     :raises ImportError: there is nothing of that name.
     """
-    name = _name_of(flow_factory)
-    factory = _import(name) if isinstance(flow_factory, str) else flow_factory
-    flow = factory(*(factory_args or ()), **(factory_kwargs or {}))
-    if backend is not None and not hasattr(backend, 'get_connection'):
-        backend = backends.fetch(backend)
-    detail, book = _new_detail(flow, book, backend)
-    save_factory_details(detail, flow_factory, factory_args, factory_kwargs, backend=backend)
-    return load(flow, store=store, flow_detail=detail, book=book, backend=backend, namespace=namespace,
-                engine=engine, **kwargs)
+    noted = _noted(flow_factory, factory_args, factory_kwargs)
+    factory = _import(noted['name']) if isinstance(flow_factory, str) else flow_factory
+    flow = factory(*noted['args'], **noted['kwargs'])
+    return _load(flow, store, None, book, backend, namespace, engine, kwargs, noted)
 
 
 def flow_from_detail(flow_detail: models.FlowDetail) -> Any:
@@ -223,6 +237,7 @@ def flow_from_detail(flow_detail: models.FlowDetail) -> Any:
     :raises ValueError: no factory is noted.
     :raises ImportError: the factory cannot be imported.
     """
+    _check_detail(flow_detail)
     noted = (flow_detail.meta or {}).get('factory')
     if not noted:
         raise ValueError(
@@ -231,8 +246,8 @@ def flow_from_detail(flow_detail: models.FlowDetail) -> Any:
 
 
 def load_from_detail(
-    flow_detail: models.FlowDetail, store: Mapping[str, Any] | None = None, backend: Any = None,
-    namespace: str = ENGINES_NAMESPACE, engine: str = 'default', **kwargs: Any,
+    flow_detail: models.FlowDetail, store: Any = None, backend: Any = None,
+    namespace: str = ENGINES_NAMESPACE, engine: str | None = 'default', **kwargs: Any,
 ) -> base.Engine:
     """Return an engine that goes on with a recorded flow, made anew by the factory that is noted in its record."""
     flow = flow_from_detail(flow_detail)

@@ -50,7 +50,6 @@ class ParallelEngine(engine.ActionEngine):
         options: Mapping[str, Any], book: str | None = None,
     ) -> None:
         super().__init__(flow, flow_detail, backend, options, book)
-        executors.check(options.get('executor'), options.get('max_workers'))
         self._executor: futures.Executor | None = None
         self._carrier: carriers.Carrier | None = None
 

@@ -68,7 +68,7 @@ class Patience:
     def _gives_up(self, attempt: tenacity.RetryCallState) -> bool:
         if self._ownership is not None:
             return self._suspending()
-        return (attempt.seconds_since_start or 0.0) >= float(self._options.get('patience', PATIENCE))
+        return (attempt.seconds_since_start or 0.0) >= self._options.get('patience', PATIENCE)
 
     def _before_waiting(self, attempt: tenacity.RetryCallState) -> None:
         if attempt.attempt_number == 1:

@@ -51,10 +51,13 @@ def _is_retry(details: Mapping[str, Any]) -> bool:
     return bool(details.get('retry_name'))
 
 
-def _events(listen_for: _States) -> tuple[str, ...]:
+def _events(listen_for: _States, what: str) -> tuple[str, ...]:
     if isinstance(listen_for, str):
         return (listen_for,)
-    return tuple(dict.fromkeys(listen_for or ()))
+    try:
+        return tuple(dict.fromkeys(listen_for or ()))
+    except TypeError:
+        raise TypeError(f'{what} must be states, not {listen_for!r} ({type(listen_for).__name__})') from None
 
 
 class Listener:
@@ -68,15 +71,21 @@ class Listener:
     :param task_listen_for: states of tasks to hear of, by default all; None or nothing: none.
     :param flow_listen_for: the same for the flow.
     :param retry_listen_for: the same for retries.
+    :raises TypeError: there is no engine to listen to, or something that is no states.
     """
 
     def __init__(
         self, engine: _Observed, task_listen_for: _States = DEFAULT_LISTEN_FOR,
         flow_listen_for: _States = DEFAULT_LISTEN_FOR, retry_listen_for: _States = DEFAULT_LISTEN_FOR,
     ) -> None:
+        for name in ('notifier', 'atom_notifier'):
+            if not hasattr(engine, name):
+                raise TypeError(f'engine must be an engine, not {engine!r} ({type(engine).__name__}): it has no {name}')
         self._engine = engine
         self._listen_for = {
-            'task': _events(task_listen_for), 'retry': _events(retry_listen_for), 'flow': _events(flow_listen_for)}
+            'task': _events(task_listen_for, 'task_listen_for'),
+            'retry': _events(retry_listen_for, 'retry_listen_for'),
+            'flow': _events(flow_listen_for, 'flow_listen_for')}
         self._registered: list[tuple[Notifier, str, _Receiver, DetailsFilter | None]] = []
 
     def _flow_receiver(self, state: str, details: dict[str, Any]) -> None:

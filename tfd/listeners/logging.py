@@ -16,6 +16,20 @@ __all__ = ['DynamicLoggingListener', 'LoggingListener']
 LOG = logging.getLogger(__name__)
 
 
+def _checked(log: Any, **levels: Any) -> logging.Logger | logging.LoggerAdapter[Any]:
+    """Return the logger to use.
+
+    :raises TypeError: it cannot log, or a level is no number.
+    """
+    for name, level in levels.items():
+        if not isinstance(level, int):
+            raise TypeError(f'{name} must be a number, as logging.INFO is, not {level!r} ({type(level).__name__})')
+    if log is not None and not hasattr(log, 'log'):
+        raise TypeError(f'log must be a logger, not {log!r} ({type(log).__name__})')
+    found: logging.Logger | logging.LoggerAdapter[Any] = LOG if log is None else log
+    return found
+
+
 class LoggingListener(base.DumpingListener):
     """Logs what the flow and its tasks do, **the results of tasks included**, but for what is marked as secret.
 
@@ -32,7 +46,7 @@ class LoggingListener(base.DumpingListener):
         log: logging.Logger | logging.LoggerAdapter[Any] | None = None, level: int = logging.DEBUG,
     ) -> None:
         super().__init__(engine, task_listen_for, flow_listen_for, retry_listen_for)
-        self._logger = log if log is not None else LOG
+        self._logger = _checked(log, level=level)
         self._level = level
 
     def _dump(self, message: str, *args: Any, **kwargs: Any) -> None:
@@ -70,7 +84,7 @@ class DynamicLoggingListener(base.Listener):
         mask_outputs_keys: Iterable[str] = (),
     ) -> None:
         super().__init__(engine, task_listen_for, flow_listen_for, retry_listen_for)
-        self._logger = log if log is not None else LOG
+        self._logger = _checked(log, failure_level=failure_level, level=level)
         self._failure_level = failure_level
         self._level = level
         self._own_formatter = formatters.FailureFormatter(

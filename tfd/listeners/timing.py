@@ -76,9 +76,12 @@ class PrintingDurationListener(DurationListener):
     """Notes durations, and says when something begins and how long it took.
 
     :param printer: called with each line of text; ``print`` where it is not given.
+    :raises TypeError: the printer cannot be called.
     """
 
     def __init__(self, engine: Any, printer: Callable[[str], Any] | None = None) -> None:
+        if printer is not None and not callable(printer):
+            raise TypeError(f'printer must be callable, {printer!r} ({type(printer).__name__}) is not')
         super().__init__(engine)
         self._printer = printer if printer is not None else print
 

@@ -18,6 +18,7 @@ from tfd.scheduler import Judged, Moved, Resolved, Step
 from tfd.scheduler.vocabulary import STATE_NAMES
 from tfd.storage import remembered, storage
 from tfd.storage.columns import Columns, derived_uuid
+from tfd.storage.inputs import as_inputs
 from tfd.types import failure as ft
 
 __all__ = ['Storage']
@@ -308,10 +309,11 @@ class Storage(storage.Storage):
 
         :param pairs: a mapping, or pairs.
         :param transient: keep them in this object only; they must be injected again to resume.
+        :raises TypeError: they are neither.
         :raises NotStorable: a value has no stored form; nothing is added.
         """
         with self._hands:
-            super().inject(dict(pairs), transient)
+            super().inject(as_inputs(pairs, 'inputs'), transient)
             self._show_inputs()
 
     def _show_inputs(self) -> None:

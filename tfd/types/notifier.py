@@ -126,6 +126,7 @@ class Notifier:
         :raises ValueError: the callback (or the filter) cannot be called, is registered already, or the event cannot be
             registered for.
         :raises KeyError: ``kwargs`` has a reserved key.
+        :raises TypeError: ``args`` or ``kwargs`` is of another type.
         """
         if not callable(callback):
             raise ValueError(f'event callback must be callable, {callback!r} is not')
@@ -135,10 +136,15 @@ class Notifier:
             raise ValueError(f'disallowed event type {event_type!r} can not have a callback registered')
         if self.is_registered(event_type, callback, details_filter):
             raise ValueError(f'callback {callback!r} is already registered for {event_type!r} with that filter')
+        try:
+            listener = Listener(callback, args, kwargs, details_filter)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f'args and kwargs of an event callback must be a list and a mapping, not {args!r} and'
+                f' {kwargs!r}') from None
         for key in self.RESERVED_KEYS:
             if kwargs and key in kwargs:
                 raise KeyError(f'reserved key {key!r} not allowed in kwargs')
-        listener = Listener(callback, args, kwargs, details_filter)
         self.topics = {**self.topics, event_type: (*self.topics.get(event_type, ()), listener)}
 
     def deregister(self, event_type: str, callback: Callback, details_filter: DetailsFilter | None = None) -> bool:

@@ -8,7 +8,7 @@ import testtools
 
 from tests.unit.listeners import engines
 from tfd import exceptions, states
-from tfd.listeners import base
+from tfd.listeners import base, logging, timing
 from tfd.types import failure as ft
 from tfd.types import notifier
 
@@ -107,6 +107,16 @@ class ListenerTest(testtools.TestCase):
         listener = base.Listener(stub, task_listen_for=(states.SUCCESS, 'ODD'))
         self.assertRaises(ValueError, listener.register)
         self.assertEqual((0, 0), (len(stub.notifier), len(stub.atom_notifier)))
+
+    def test_what_is_no_engine_is_refused(self) -> None:
+        for make in (base.Listener, logging.LoggingListener, timing.EventTimeListener, timing.DurationListener):
+            error = self.assertRaises(TypeError, make, 5)
+            self.assertEqual('engine must be an engine, not 5 (int): it has no notifier', str(error))
+
+    def test_what_is_no_state_is_refused(self) -> None:
+        for name in ('task_listen_for', 'retry_listen_for', 'flow_listen_for'):
+            error = self.assertRaises(TypeError, base.Listener, _Stub(), **{name: 5})
+            self.assertEqual(f'{name} must be states, not 5 (int)', str(error))
 
     def test_error_of_a_receiver_changes_nothing(self) -> None:
         class _Raise(base.Listener):

@@ -37,6 +37,14 @@ class LoggingListenerTest(testtools.TestCase):
         self.assertEqual(4, len(self._lines('INFO mine')))
         self.assertEqual([], self._lines('tfd.listeners.logging'))
 
+    def test_what_cannot_log_is_refused(self) -> None:
+        for make in (listeners.LoggingListener, listeners.DynamicLoggingListener):
+            error = self.assertRaises(TypeError, make, engines.succeeding(), log=5)
+            self.assertEqual('log must be a logger, not 5 (int)', str(error))
+            error = self.assertRaises(TypeError, make, engines.succeeding(), level='x')
+            self.assertEqual("level must be a number, as logging.INFO is, not 'x' (str)", str(error))
+        self.assertRaises(TypeError, listeners.DynamicLoggingListener, engines.succeeding(), failure_level='x')
+
     def test_logs_the_traceback_of_a_failure(self) -> None:
         engine = engines.failing()
         with listeners.LoggingListener(engine):

@@ -109,6 +109,10 @@ class PrintingDurationListenerTest(_TimingTest):
         self.assertRegex(said[2], r"^task 'a' ended in SUCCESS, it took \d+\.00 seconds$")
         self.assertEqual(4, len(said))
 
+    def test_a_printer_that_is_none_is_refused(self) -> None:
+        error = self.assertRaises(TypeError, timing.PrintingDurationListener, engines.succeeding(), 5)
+        self.assertEqual('printer must be callable, 5 (int) is not', str(error))
+
 
 class EventTimeListenerTest(_TimingTest):
     def test_notes_when_states_were_come_to(self) -> None:

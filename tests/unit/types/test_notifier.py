@@ -75,6 +75,10 @@ class NotifierTest(_WithNotifier):
         self.assertRaises(ValueError, register, 'e', 5)
         self.assertRaises(ValueError, register, 'e', self.listen, details_filter=5)
         self.assertRaises(KeyError, register, 'e', self.listen, kwargs={'details': 1})
+        for wrong in ({'args': 5}, {'kwargs': 5}, {'kwargs': 'ab'}):
+            error = self.assertRaises(TypeError, register, 'e', self.listen, **wrong)
+            self.assertIn('args and kwargs of an event callback must be a list and a mapping', str(error))
+        self.assertEqual(0, len(self.notifier))
         register('e', self.listen)
         self.assertRaisesRegex(ValueError, 'already registered', register, 'e', self.listen)
         register('f', self.listen)

@@ -26,9 +26,13 @@ def fetch(
         options beside it.
     :param namespace: the entry-point group that drivers are looked up in, by the URL's scheme.
     :param kwargs: further arguments for the driver.
+    :raises TypeError: the configuration is neither text nor a mapping.
     :raises BadConfiguration: there is no ``connection``, or it is not text.
     :raises UnknownPlugin: no driver of that name is installed.
     """
+    if not isinstance(conf, str | Mapping):
+        raise TypeError(
+            f'the configuration of a backend must be a mapping or text, not {conf!r} ({type(conf).__name__})')
     options = {'connection': conf} if isinstance(conf, str) else dict(conf)
     connection = options.get('connection')
     if not isinstance(connection, str) or not connection:
