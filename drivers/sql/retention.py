@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -20,13 +20,9 @@ __all__ = ['SqlRetention', 'expired']
 #: replicates at once.
 _ROWS = 5000
 
-#: Tables whose rows belong to a flow.
-_OF_FLOW = (tables.history, tables.decisions, tables.atoms)
-
-#: Those of them that have many, with the column that numbers them.
+#: Tables of which a flow has many rows, with the column that numbers them.
 _NUMBERED = ((tables.history, tables.history.c.seq), (tables.atoms, tables.atoms.c.number))
 
-_Job = Sequence[Any]
 #: By table and flow: how many rows there are, and the highest number of one.
 _Sizes = dict[str, dict[str, tuple[int, int]]]
 
@@ -61,19 +57,25 @@ class SqlRetention:
 
     def purge(self, expiry: Expiry, limit: int) -> int:
         """Remove jobs that have expired, the oldest first."""
-        def find(connection: sa.Connection) -> tuple[Sequence[_Job], _Sizes]:
+        def find(connection: sa.Connection) -> tuple[Sequence[Any], _Sizes]:
+            """Return some of them, and how large their flows are."""
             jobs = connection.execute(expired(expiry, limit)).all()
-            return jobs, _sizes(connection, [job[1] for job in jobs])
+            return jobs, _sizes(connection, [job.flow_uuid for job in jobs])
 
         jobs, sizes = self._database.run(find, writing=False)
-        batch = _as_many_as_fit(jobs, sizes)
+        batch = jobs[:_how_many_fit([job.flow_uuid for job in jobs], sizes)]
         if batch:
-            self._shrink(batch[0][1], sizes)
+            self._shrink(batch[0].flow_uuid, sizes)
             self._database.run(lambda connection: _remove_jobs(connection, batch))
         return len(batch)
 
     def _shrink(self, flow: str, sizes: _Sizes) -> None:
-        """Remove history and atoms of a flow that has more of them than one transaction removes."""
+        """Remove history and atoms of a flow that has more of them than one transaction removes, up to the last ones.
+
+        It must be certain that nobody runs it any more.
+        """
+        if _rows(flow, sizes) <= _ROWS:
+            return
         for table, number in _NUMBERED:
             for last in range(_ROWS, sizes[table.name].get(flow, (0, 0))[1] + 1, _ROWS):
                 part = sa.delete(table).where(table.c.flow == flow, number < last)
@@ -81,20 +83,28 @@ class SqlRetention:
 
     def remove(self, job_id: str) -> None:
         """Remove this job, unless it is CLAIMED."""
-        jobs = tables.jobs
-        query = sa.select(jobs.c.id, jobs.c.flow_uuid, jobs.c.book_uuid, jobs.c.state, jobs.c.owner).where(
-            jobs.c.id == job_id)
-        gone = sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.state != states.CLAIMED)
+        found, sizes = self._database.run(lambda connection: self._take(connection, job_id))
+        self._shrink(found.flow_uuid, sizes)
 
         def work(connection: sa.Connection) -> None:
-            found = connection.execute(query).one_or_none()
-            if found is None:
-                raise exceptions.NotFound(f'no job {job_id!r} is stored')
-            if connection.execute(gone).rowcount != 1:
-                raise exceptions.InvalidState(f'job {job_id} is claimed by {found.owner or "somebody"}')
+            """Remove what is left of it; nothing where somebody else did so meanwhile."""
+            connection.execute(_unclaimed(sa.delete(tables.jobs), job_id))
             _remove_flows(connection, [found.flow_uuid], [found.book_uuid])
 
         self._database.run(work)
+
+    def _take(self, connection: sa.Connection, job_id: str) -> tuple[Any, _Sizes]:
+        """Return a job that nobody runs, and how large its flow is; from here on nobody claims it."""
+        jobs = tables.jobs
+        found = connection.execute(sa.select(jobs.c.flow_uuid, jobs.c.book_uuid, jobs.c.owner).where(
+            jobs.c.id == job_id)).one_or_none()
+        if found is None:
+            raise exceptions.NotFound(f'no job {job_id!r} is stored')
+        # It is not removed yet: where this is broken off, it can be removed by the same name.
+        taken = _unclaimed(sa.update(jobs), job_id).values(state=states.COMPLETE, reason='it is being removed')
+        if connection.execute(taken).rowcount != 1:
+            raise exceptions.InvalidState(f'job {job_id} is claimed by {found.owner or "somebody"}')
+        return found, _sizes(connection, [found.flow_uuid])
 
     def orphans(self, before: float, after: str, limit: int, remove: bool) -> tuple[int, str | None]:
         """Look at some of the flows, in the order of their UUIDs, for those that no job owns."""
@@ -102,19 +112,37 @@ class SqlRetention:
         query = sa.select(flows.c.uuid, flows.c.book, flows.c.state, flows.c.updated_at).where(
             flows.c.uuid > after).order_by(flows.c.uuid).limit(limit)
 
-        def work(connection: sa.Connection) -> tuple[int, str | None]:
-            found = connection.execute(query).all()
+        def find(connection: sa.Connection) -> tuple[Sequence[Any], list[Any], _Sizes]:
+            """Return what was looked at, what of it is to go, and how large that is."""
+            seen = connection.execute(query).all()
             owned = set(connection.scalars(
-                sa.select(jobs.c.flow_uuid).where(jobs.c.flow_uuid.in_([flow.uuid for flow in found]))))
+                sa.select(jobs.c.flow_uuid).where(jobs.c.flow_uuid.in_([flow.uuid for flow in seen]))))
             orphans = [
-                flow for flow in found
+                flow for flow in seen
                 if flow.uuid not in owned and flow.state in OUTCOMES and (flow.updated_at or 0.0) < before]
-            if remove and orphans:
-                books = {flow.book for flow in orphans if flow.book is not None}
-                _remove_flows(connection, [flow.uuid for flow in orphans], books)
-            return len(orphans), found[-1].uuid if len(found) == limit else None
+            return seen, orphans, _sizes(connection, [flow.uuid for flow in orphans] if remove else [])
 
-        return self._database.run(work, writing=remove)
+        seen, orphans, sizes = self._database.run(find, writing=False)
+        left = orphans if remove else []
+        while left:
+            fit = _how_many_fit([flow.uuid for flow in left], sizes)
+            self._remove_orphans([flow.uuid for flow in left[:fit]], before, sizes)
+            left = left[fit:]
+        return len(orphans), seen[-1].uuid if len(seen) == limit else None
+
+    def _remove_orphans(self, uuids: Sequence[str], before: float, sizes: _Sizes) -> None:
+        self._shrink(uuids[0], sizes)
+        flows = tables.flows
+        query = sa.select(flows.c.uuid, flows.c.book).where(
+            flows.c.uuid.in_(uuids), flows.c.state.in_(OUTCOMES), sa.func.coalesce(flows.c.updated_at, 0.0) < before)
+
+        def work(connection: sa.Connection) -> None:
+            """Remove those that nobody has run again since they were found."""
+            still = connection.execute(query).all()
+            _remove_flows(
+                connection, [flow.uuid for flow in still], {flow.book for flow in still if flow.book is not None})
+
+        self._database.run(work)
 
 
 def _execute(statement: sa.Delete, connection: sa.Connection) -> None:
@@ -132,28 +160,41 @@ def _sizes(connection: sa.Connection, flows: Collection[str]) -> _Sizes:
     return sizes
 
 
-def _as_many_as_fit(jobs: Sequence[_Job], sizes: _Sizes) -> Sequence[_Job]:
-    """Return the first job, and those after it whose steps and atoms fit into the same transaction."""
+def _rows(flow: str, sizes: _Sizes) -> int:
+    """Return how many steps and atoms a flow has."""
+    return sum(each.get(flow, (0, 0))[0] for each in sizes.values())
+
+
+def _how_many_fit(flows: Sequence[str], sizes: _Sizes) -> int:
+    """Return how many of the first flows have steps and atoms that fit into one transaction; one, at least."""
     rows = 0
-    for count, job in enumerate(jobs):
-        rows += sum(each.get(job[1], (0, 0))[0] for each in sizes.values())
+    for count, flow in enumerate(flows):
+        rows += _rows(flow, sizes)
         if rows > _ROWS:
-            return jobs[:max(1, count)]
-    return jobs
+            return max(1, count)
+    return len(flows)
 
 
-def _remove_jobs(connection: sa.Connection, batch: Sequence[_Job]) -> None:
+_Statement = TypeVar('_Statement', sa.Delete, sa.Update)
+
+
+def _unclaimed(statement: _Statement, job_id: str) -> _Statement:
+    jobs = tables.jobs
+    return statement.where(jobs.c.id == job_id, jobs.c.state != states.CLAIMED)
+
+
+def _remove_jobs(connection: sa.Connection, batch: Sequence[Any]) -> None:
     jobs = tables.jobs
     # In the order of their keys: two of these wait for each other and do not deadlock.
-    ids = sorted(job[0] for job in batch)
+    ids = sorted(job.id for job in batch)
     connection.execute(sa.delete(jobs).where(jobs.c.id.in_(ids), jobs.c.state == states.COMPLETE))
-    _remove_flows(connection, [job[1] for job in batch], {job[2] for job in batch})
+    _remove_flows(connection, [job.flow_uuid for job in batch], {job.book_uuid for job in batch})
 
 
 def _remove_flows(connection: sa.Connection, flows: Sequence[str], books: Collection[str]) -> None:
     """Remove flows, what belongs to them, and those of the logbooks that are empty then."""
     uuids = sorted(flows)
-    for table in _OF_FLOW:
+    for table in tables.OF_FLOW:
         connection.execute(sa.delete(table).where(table.c.flow.in_(uuids)))
     connection.execute(sa.delete(tables.flows).where(tables.flows.c.uuid.in_(uuids)))
     if books:

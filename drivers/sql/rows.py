@@ -89,7 +89,7 @@ class SqlRows:
         """Remove a book, its flows, their atoms and what was decided in them."""
         flows = tables.flows
         mine = sa.select(flows.c.uuid).where(flows.c.book == uuid)
-        for table in (tables.history, tables.decisions, tables.atoms):
+        for table in tables.OF_FLOW:
             self._connection.execute(sa.delete(table).where(table.c.flow.in_(mine)))
         self._connection.execute(sa.delete(flows).where(flows.c.book == uuid))
         self._connection.execute(sa.delete(tables.logbooks).where(tables.logbooks.c.uuid == uuid))
@@ -98,7 +98,7 @@ class SqlRows:
         """Remove every book, flow and atom that no job owns."""
         jobs, flows, logbooks = tables.jobs, tables.flows, tables.logbooks
         owned = sa.select(jobs.c.flow_uuid)
-        for table in (tables.history, tables.decisions, tables.atoms):
+        for table in tables.OF_FLOW:
             self._connection.execute(sa.delete(table).where(table.c.flow.not_in(owned)))
         self._connection.execute(sa.delete(flows).where(flows.c.uuid.not_in(owned)))
         self._connection.execute(sa.delete(logbooks).where(logbooks.c.uuid.not_in(sa.select(jobs.c.book_uuid))))

@@ -19,8 +19,8 @@ from tfd.persistence import record
 from tfd_drivers.sql.columns import Name, text
 
 __all__ = [
-    'atoms', 'board', 'check_lengths', 'conductors', 'decisions', 'flows', 'history', 'jobs', 'locks', 'logbooks',
-    'members', 'metadata',
+    'OF_FLOW', 'atoms', 'board', 'check_lengths', 'conductors', 'decisions', 'flows', 'history', 'jobs', 'locks',
+    'logbooks', 'members', 'metadata',
 ]
 
 #: Characters of a UUID, or of whatever takes its place.
@@ -71,6 +71,9 @@ history = _table('history', record.StepRecord, ('flow', 'seq', 'job'), {'flow': 
 history.dialect_options['sqlite']['with_rowid'] = False
 
 decisions = _table('decisions', record.DecisionRecord, ('flow', 'subject'), {'flow': _ID, 'subject': 300, 'answer': 64})
+
+#: Whose rows belong to a flow, and go with it; named by their column ``flow``.
+OF_FLOW = (history, decisions, atoms)
 
 jobs = _table(
     'jobs', jobs_record.Job, ('id',),

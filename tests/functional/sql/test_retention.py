@@ -8,12 +8,14 @@ import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import sqlalchemy as sa
 
-from tests.functional.sql.cases import SqlTestCase, claim, post
+from tests.functional.sql.cases import SqlTestCase, candidate_of, claim, post
 from tests.functional.sql.finished import analyze, fill
 from tfd import exceptions, states
+from tfd.jobs import record
 from tfd.jobs.retention import Expiry, remove_all
 from tfd.persistence import models
 from tfd.persistence.record import AtomRecord, Change, Entry, FlowRecord, Settlement
@@ -75,14 +77,18 @@ class _RetentionTest(SqlTestCase):
         self.assertEqual(1, self.purge(Expiry(states.SUCCESS, 1e11)))
         self.assertEqual(['beside'], [flow.name for flow in connection.get_logbook(job.book_uuid)])
 
-    def test_a_large_flow_goes_in_small_transactions(self) -> None:
-        self.patch(retention, '_ROWS', 10)
+    def large(self, state: str) -> record.Job:
+        """Return a job with 35 atoms and 26 steps, in this state."""
         job, fence = self.owned_flow(atoms=35)
         for number in range(25):
             self.backend.journal().append(self.step(job, fence, number))
         self.backend.journal().append(Entry(
-            job.flow_uuid, fence, settlement=Settlement(job.claim_id, states.COMPLETE, states.SUCCESS)))
-        fill(self.backend.database, 12, 1e10)
+            job.flow_uuid, fence, settlement=Settlement(job.claim_id, state, states.SUCCESS)))
+        return job
+
+    def small_deletions(self) -> dict[str, list[int]]:
+        """Have transactions be small from now on; return what each deletion met, by table, as it grows."""
+        self.patch(retention, '_ROWS', 10)
         met: dict[str, list[int]] = {'atoms': [], 'history': []}
 
         def count(_connection: object, cursor: Any, text: str, *_: object) -> None:
@@ -91,6 +97,12 @@ class _RetentionTest(SqlTestCase):
                 met[table].append(cursor.rowcount)
 
         sa.event.listen(self.backend.database.engine, 'after_cursor_execute', count)
+        return met
+
+    def test_a_large_flow_goes_in_small_transactions(self) -> None:
+        self.large(states.COMPLETE)
+        fill(self.backend.database, 12, 1e10)
+        met = self.small_deletions()
         self.purge(Expiry(states.SUCCESS, 1e11))
         self.assertEqual(35 + 24, sum(met['atoms']))
         self.assertGreater(sum(met['history']), 20)
@@ -106,6 +118,24 @@ class _RetentionTest(SqlTestCase):
         for job in (waiting, parked):
             self.kept.remove(job.id)
             self.assertRaises(exceptions.NotFound, self.kept.remove, job.id)
+        self.assertEqual({table.name: 0 for table in _FULL}, self.rows())
+
+    def test_a_large_one_goes_by_name_in_small_transactions(self) -> None:
+        for state in (states.COMPLETE, states.PARKED, states.UNCLAIMED):
+            job = self.large(state)
+            met = self.small_deletions()
+            self.kept.remove(job.id)
+            self.assertEqual((35, 26), (sum(met['atoms']), sum(met['history'])))
+            self.assertLessEqual(max(met['atoms'] + met['history']), 10)
+        self.assertEqual({table.name: 0 for table in _FULL}, self.rows())
+
+    def test_one_whose_removal_was_broken_off_is_claimed_by_nobody_and_can_be_removed(self) -> None:
+        job = self.large(states.UNCLAIMED)
+        candidate = candidate_of(self.backend, job.id)
+        with mock.patch.object(self.kept, '_shrink', side_effect=exceptions.StorageUnavailable('away')):
+            self.assertRaises(exceptions.StorageUnavailable, self.kept.remove, job.id)
+        self.assertRaises(exceptions.UnclaimableJob, self.backend.jobs().claim, candidate, 'me', 'claim')
+        self.kept.remove(job.id)
         self.assertEqual({table.name: 0 for table in _FULL}, self.rows())
 
     def test_by_name_stays_what_runs(self) -> None:
@@ -136,6 +166,29 @@ class _RetentionTest(SqlTestCase):
             some, after = self.kept.orphans(1e11, after, 3, True)
             found += some
         self.assertEqual((2, 8, 8, 5), (found, *(self.rows()[name] for name in ('flows', 'logbooks', 'jobs'))))
+
+    def test_large_ones_go_in_small_transactions(self) -> None:
+        journal = self.backend.journal()
+        for count in (25, 3, 3, 3, 30):
+            flow = str(uuid.uuid4())
+            journal.create(FlowRecord(flow, 'book', 'f', states.SUCCESS), [
+                AtomRecord(flow, number, str(uuid.uuid4()), f'a{number}', 'task') for number in range(count)])
+        met = self.small_deletions()
+        self.assertEqual((5, None), self.kept.orphans(1e11, '', 100, True))
+        self.assertEqual(64, sum(met['atoms']))
+        self.assertLessEqual(max(met['atoms']), 10)
+        self.assertEqual({table.name: 0 for table in _FULL}, self.rows())
+
+    def test_one_that_is_run_again_meanwhile_stays(self) -> None:
+        flow = str(uuid.uuid4())
+        self.backend.journal().create(FlowRecord(flow, 'book', 'f', states.REVERTED), [])
+
+        def meanwhile(*unused: object) -> None:
+            self.backend.journal().append(Entry(flow, columns=('state',), values=(states.RUNNING,)))
+
+        with mock.patch.object(self.kept, '_shrink', meanwhile):
+            self.kept.orphans(1e11, '', 100, True)
+        self.assertEqual(states.RUNNING, self.backend.journal().load(flow).flow.state)
 
     # -- beside others -----------------------------------------------------------------------------
 
