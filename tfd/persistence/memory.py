@@ -109,7 +109,7 @@ class _Tables:
 
 
 class MemoryBackend:
-    """Keeps logbooks in this object.
+    """Keeps logbooks in this object, and values as the objects that they are: it refuses none, as a database does.
 
     :param conf: ``secret_names``, and ``secret_keys`` that are not needed, as every backend takes them; the rest is
         ignored.
@@ -229,6 +229,7 @@ class _MemoryStorage:
         self._tables = tables
 
     def run(self, work: Callable[[logbooks.Rows], _R], writing: bool) -> _R:
+        """Run ``work``, and undo what it did where it raises."""
         with self._tables.lock:
             rows = _MemoryRows(self._tables)
             try:
@@ -280,6 +281,7 @@ class _MemoryRows:
         return [flow.record for flow in self._tables.flows.values() if flow.record.book == book]
 
     def atoms(self, flow: str | None = None, uuid: str | None = None) -> list[record.AtomRecord]:
+        """Return the atoms of a flow in the order of their numbers, or this atom: found by looking at all of them."""
         if flow is not None:
             return self._tables.flows[flow].all_atoms() if flow in self._tables.flows else []
         return [
