@@ -146,7 +146,9 @@ class Veil:
         if isinstance(value, (Secret, *_HARMLESS)):
             return value
         if isinstance(value, Mapping):
-            return {name: MASK if self._is_named(name) else self._shown(member) for name, member in value.items()}
+            return {
+                self.argument(name): MASK if self._is_named(name) else self._shown(member)
+                for name, member in value.items()}
         if type(value) in _CONTAINERS:
             return type(value)(self._shown_all(value))
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -102,6 +102,11 @@ class VeilTest(testtools.TestCase):
         self.assertEqual(
             "{'pin': '***', 'a': ['x ***', 3, \"b'***'\"], 'b': ***, 'c': {'d': None}}", str(veil.value(value)))
 
+    def test_keys_to_be_shown(self) -> None:
+        veil = Veil()
+        veil.learn(Secret('hunter2'))
+        self.assertEqual({'***': 1, "('***', 2)": 3, 4: 5}, veil.value({'hunter2': 1, ('hunter2', 2): 3, 4: 5}))
+
     def test_where_nothing_is_secret_the_value_itself_is_shown(self) -> None:
         value = {'a': [1]}
         self.assertIs(value, Veil().value(value))
