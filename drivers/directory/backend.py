@@ -17,6 +17,7 @@ from tfd.persistence import logbooks, record
 from tfd.persistence.sealing import Sealing
 from tfd_drivers.directory import flows
 from tfd_drivers.directory.files import Files, as_line
+from tfd_drivers.directory.secrets import DirectorySecrets
 
 __all__ = ['DirectoryBackend', 'DirectoryJournal']
 
@@ -52,6 +53,10 @@ class DirectoryBackend:
     def journal(self) -> DirectoryJournal:
         """Return the journal."""
         return self._journal
+
+    def secrets(self) -> DirectorySecrets:
+        """Return what encrypts stored secrets anew."""
+        return DirectorySecrets(self._files, self._journal.codec.sealing)
 
     def close(self) -> None:
         """Let go of the directory. Calling it again does nothing."""

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from tfd import exceptions
 from tfd.persistence import codec, record
 from tfd.persistence.base import SecretsBatch
+from tfd.persistence.rotation import Rotation, check_keys
 from tfd_drivers.sql import tables
 from tfd_drivers.sql.database import Database
 
@@ -45,8 +44,7 @@ class SqlSecrets:
 
     def batches(self, size: int, rotate: bool) -> Iterator[SecretsBatch]:
         """Go through all that is stored, and yield what each batch had."""
-        if rotate and not self._sealing.has_keys:
-            raise exceptions.BadConfiguration('secret_keys', '', 'a key to encrypt with')
+        check_keys(self._sealing, rotate)
         for table, columns in _PLACES:
             keys = tuple(table.primary_key.columns)
             last: _Row | None = None
@@ -64,26 +62,19 @@ class SqlSecrets:
         self, keys: Sequence[sa.Column[Any]], columns: Sequence[sa.Column[Any]], last: _Row | None, end: _Row,
         rotate: bool,
     ) -> SecretsBatch:
-        found: collections.Counter[str] = collections.Counter()
         query = sa.select(*keys, *columns).where(
             *_beyond(keys, last), *_up_to(keys, end),
             sa.or_(*(column.contains(codec.SECRET, autoescape=True) for column in columns))).order_by(*keys)
         rows = self._database.run(lambda connection: connection.execute(query).all(), writing=False)
+        rotation = Rotation(self._sealing, rotate)
         changes: list[sa.Update] = []
-        unreadable: list[str] = []
         for row in rows:
             for column, stored in zip(columns, row[len(keys):], strict=True):
-                used = codec.keys_in(stored)
-                found.update(used)
-                if rotate and used.keys() - {self._sealing.current}:
-                    try:
-                        new = codec.sealed_anew(stored, self._sealing)
-                    except (exceptions.UnknownKey, exceptions.InvalidFormat) as err:
-                        unreadable.append(f'{column} of {"/".join(map(str, row[:len(keys)]))}: {err}')
-                        continue
+                new = rotation.look(stored, f'{column} of {"/".join(map(str, row[:len(keys)]))}')
+                if new is not None:
                     changes.append(_replaced(column, keys, row, stored, new))
         changed = self._database.run(lambda connection: _execute(connection, changes)) if changes else 0
-        return SecretsBatch(dict(found), changed, len(changes) - changed, unreadable)
+        return rotation.batch(changed, len(changes) - changed)
 
 
 def _beyond(keys: Sequence[sa.Column[Any]], last: _Row | None) -> tuple[sa.ColumnElement[bool], ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
+from collections.abc import Iterator
 
 from tfd import exceptions
 from tfd.cmd import arguments, database, exits, shell
-from tfd.conf import secrets
-from tfd.persistence import sealing
+from tfd.conf import deployment, secrets
+from tfd.persistence import base, sealing
 
 __all__ = ['COMMANDS']
 
@@ -24,7 +26,30 @@ class GenerateKey(database.Command):
         self.say(sealing.generate_key())
 
 
-class Check(database.Command):
+class _Stored(database.Command):
+    """A command on secrets that are stored: in the database, or in other logbooks."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of its options."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            '--connection', metavar='URL',
+            help='Those in the logbooks there, as dir:///var/lib/mine/logbooks, in the place of [database] connection.')
+        return parser
+
+    @contextlib.contextmanager
+    def secrets(self, connection: str | None) -> Iterator[base.Secrets]:
+        """Give the secrets to a ``with`` block."""
+        if connection is None:
+            with self.checked_backend() as backend:
+                yield backend.secrets()
+            return
+        with contextlib.closing(deployment.make_logbooks(self.app.conf(), connection)) as logbooks:
+            logbooks.get_connection().validate()
+            yield logbooks.secrets()
+
+
+class Check(_Stored):
     """Count the secrets in the database by the key that encrypts them; status 5 where a key is not configured here.
 
     Keys are shown by their ids, as in errors.
@@ -35,8 +60,8 @@ class Check(database.Command):
         conf = self.app.conf()
         known = [sealing.key_id(key) for key in secrets.keys(conf)]
         found = collections.Counter(dict.fromkeys(known, 0))
-        with self.checked_backend() as backend:
-            for batch in backend.secrets().batches(_BATCH, rotate=False):
+        with self.secrets(parsed_args.connection) as stored:
+            for batch in stored.batches(_BATCH, rotate=False):
                 found.update(batch.found)
         for key, count in found.items():
             role = 'not configured' if key not in known else 'encrypts' if key == known[0] else 'decrypts'
@@ -47,7 +72,7 @@ class Check(database.Command):
             self.status = exits.Exit.SCHEMA
 
 
-class Rotate(database.Command):
+class Rotate(_Stored):
     """Encrypt anew what is not encrypted with the first key, in small transactions beside a running system.
 
     Running it again does what is left. When it says that nothing is left, and every conductor and client has been
@@ -56,7 +81,7 @@ class Rotate(database.Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of its options."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser = super().get_parser(prog_name)
         parser.add_argument(
             '--batch', type=arguments.positive, default=_BATCH, metavar='ROWS',
             help='How many rows one transaction looks at (default: %(default)d).')
@@ -70,8 +95,8 @@ class Rotate(database.Command):
         if not keys:
             raise exceptions.BadConfiguration('[secrets] keys', '', 'a key to encrypt with')
         old, changed, missed, unreadable = 0, 0, 0, 0
-        with self.checked_backend() as backend:
-            for batch in backend.secrets().batches(parsed_args.batch, rotate=not parsed_args.dry_run):
+        with self.secrets(parsed_args.connection) as stored:
+            for batch in stored.batches(parsed_args.batch, rotate=not parsed_args.dry_run):
                 old += sum(count for key, count in batch.found.items() if key != sealing.key_id(keys[0]))
                 changed, missed = changed + batch.changed, missed + batch.missed
                 unreadable += len(batch.unreadable)

@@ -16,14 +16,14 @@ from tfd.conf import secrets
 from tfd.jobs import ports, retention
 from tfd.persistence import backends, base
 
-__all__ = ['JobBackend', 'check_engine', 'make_backend', 'make_coordinator']
+__all__ = ['JobBackend', 'check_engine', 'make_backend', 'make_coordinator', 'make_logbooks']
 
 _COORDINATORS = 'tfd.coordinators'
 _ENGINES = 'tfd.engines'
 _OF_ZOOKEEPER = ('hosts', 'path', 'auth_data', 'acl', 'use_ssl', 'ca', 'certfile', 'keyfile')
 
 
-class JobBackend(base.Backend, Protocol):
+class JobBackend(base.SealedBackend, Protocol):
     """A backend that keeps jobs beside logbooks, so that a step can be fenced."""
 
     def jobs(self) -> ports.JobStore:
@@ -35,9 +35,6 @@ class JobBackend(base.Backend, Protocol):
     def roster(self) -> ports.Roster:
         """Return what keeps who has conducted."""
 
-    def secrets(self) -> base.Secrets:
-        """Return what encrypts stored secrets anew."""
-
     def schema(self) -> base.Schema:
         """Return what looks after the schema of the database."""
 
@@ -47,36 +44,64 @@ def make_backend(conf: cfg.ConfigOpts) -> JobBackend:
 
     :raises BadConfiguration: there is no such driver, or it keeps no jobs.
     """
-    options = _of_database(conf)
-    scheme = str(options['connection']).partition(':')[0]
-    try:
-        backend: Any = backends.fetch(options)
-    except exceptions.BadConfiguration as err:
-        option = str(err.option)
-        if option.startswith('secret_'):
-            raise _placed(err, 'secrets', option.removeprefix('secret_')) from err
-        raise _placed(err, 'database') from err
-    except exceptions.UnknownPlugin as err:
-        raise exceptions.BadConfiguration(
-            '[database] connection', f'{scheme}:…', f'a URL that begins with one of {err.known}',
-        ) from None
-    except ImportError as err:
-        raise _not_installed('[database] connection', f'{scheme}:…', err) from err
+    backend = _fetch(_of_database(conf), '[database] connection')
     if not hasattr(backend, 'jobs'):
         backend.close()
         raise exceptions.BadConfiguration(
-            '[database] connection', f'{scheme}:…', 'a database that keeps jobs, such as sqlite')
+            '[database] connection', _shown(conf.database.connection), 'a database that keeps jobs, such as sqlite')
     made: JobBackend = backend
     return made
+
+
+def make_logbooks(conf: cfg.ConfigOpts, connection: str) -> base.SealedBackend:
+    """Return a new backend for logbooks elsewhere, with the keys and names of ``[secrets]``; the caller closes it.
+
+    :param connection: their URL, from the option ``--connection`` of a command.
+    :raises BadConfiguration: there is no such driver, or nothing is encrypted there.
+    """
+    backend = _fetch({'connection': connection, **_of_secrets(conf)}, '--connection')
+    if not hasattr(backend, 'secrets'):
+        backend.close()
+        raise exceptions.BadConfiguration(
+            '--connection', _shown(connection), 'logbooks that rest somewhere, as those of a directory')
+    made: base.SealedBackend = backend
+    return made
+
+
+def _fetch(options: dict[str, Any], where: str) -> Any:
+    """Return a new backend.
+
+    :param where: the option that has its URL, as errors are to name it.
+    :raises BadConfiguration: it cannot be made.
+    """
+    shown = _shown(options['connection'])
+    try:
+        return backends.fetch(options)
+    except exceptions.BadConfiguration as err:
+        option = str(err.option)
+        if option.startswith('secret_'):
+            raise _placed(err, f'[secrets] {option.removeprefix("secret_")}') from err
+        raise _placed(err, f'[database] {option}' if where.startswith('[') else where) from err
+    except exceptions.UnknownPlugin as err:
+        raise exceptions.BadConfiguration(where, shown, f'a URL that begins with one of {err.known}') from None
+    except ImportError as err:
+        raise _not_installed(where, shown, err) from err
+
+
+def _shown(connection: str) -> str:
+    """Return what can be shown of a URL, which may have a password in it."""
+    return f'{connection.partition(":")[0]}:…'
 
 
 def _of_database(conf: cfg.ConfigOpts) -> dict[str, Any]:
     """Return the options of the SQL driver; its transactions end before a session could."""
     options = {name: conf.database[name] for name in conf.database}
-    return {
-        **options, 'session_timeout': conf.coordination.session_timeout, 'secret_keys': secrets.keys(conf),
-        'secret_names': conf.secrets.names,
-    }
+    return {**options, 'session_timeout': conf.coordination.session_timeout, **_of_secrets(conf)}
+
+
+def _of_secrets(conf: cfg.ConfigOpts) -> dict[str, Any]:
+    """Return the options of every driver that say what is secret."""
+    return {'secret_keys': secrets.keys(conf), 'secret_names': conf.secrets.names}
 
 
 def make_coordinator(
@@ -109,7 +134,7 @@ def make_coordinator(
         made: ports.Coordinator = driver(options, conductor=conf.host, worker=worker)
     except exceptions.BadConfiguration as err:
         section = 'database' if str(err.option).endswith('connection') else 'coordination'
-        raise _placed(err, section) from err
+        raise _placed(err, f'[{section}] {str(err.option).rpartition(" ")[2]}') from err
     return made
 
 
@@ -124,13 +149,10 @@ def check_engine(conf: cfg.ConfigOpts) -> None:
             '[conductor] engine', conf.conductor.engine, f'one of {known}')
 
 
-def _placed(
-    err: exceptions.BadConfiguration, section: str, name: str | None = None
-) -> exceptions.BadConfiguration:
-    """Return an error about a driver's option as one about the option of the configuration."""
-    name = name or str(err.option).rpartition(' ')[2]
-    placed = exceptions.BadConfiguration(f'[{section}] {name}', err.value, '')
-    placed.args = (f'[{section}] {name}{str(err).removeprefix(str(err.option))}',)
+def _placed(err: exceptions.BadConfiguration, option: str) -> exceptions.BadConfiguration:
+    """Return an error about a driver's option as one about this option."""
+    placed = exceptions.BadConfiguration(option, err.value, '')
+    placed.args = (f'{option}{str(err).removeprefix(str(err.option))}',)
     return placed
 
 

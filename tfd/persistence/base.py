@@ -10,7 +10,9 @@ from typing import Any, Protocol
 from tfd.persistence import models, record
 from tfd.persistence.sealing import Sealing
 
-__all__ = ['Backend', 'Codec', 'Connection', 'Journal', 'Ownership', 'Schema', 'Secrets', 'SecretsBatch']
+__all__ = [
+    'Backend', 'Codec', 'Connection', 'Journal', 'Ownership', 'Schema', 'SealedBackend', 'Secrets', 'SecretsBatch',
+]
 
 
 class Codec(Protocol):
@@ -219,6 +221,13 @@ class Backend(Protocol):
         """Let go of every connection. Calling it again does nothing."""
 
 
+class SealedBackend(Backend, Protocol):
+    """A backend whose secrets rest encrypted."""
+
+    def secrets(self) -> Secrets:
+        """Return what encrypts stored secrets anew."""
+
+
 class Schema(Protocol):
     """The schema of a database, for who looks after it.
 
@@ -283,14 +292,14 @@ class SecretsBatch:
 class Secrets(Protocol):
     """Stored secrets, for who looks after the keys.
 
-    A driver keeps these rules: a batch is one transaction of a bounded size; what an engine writes meanwhile is never
-    replaced by something older; broken off and begun again, it does only what is left.
+    A driver keeps these rules: a batch is one transaction, of a bounded size or of one flow; what an engine writes
+    meanwhile is never replaced by something older; broken off and begun again, it does only what is left.
     """
 
     def batches(self, size: int, rotate: bool) -> Iterator[SecretsBatch]:
         """Go through all that is stored, and yield what each batch had.
 
-        :param size: rows that one batch looks at.
+        :param size: rows that one batch looks at, where a driver has rows.
         :param rotate: encrypt anew what is not encrypted with the first key.
         :raises BadConfiguration: there is no key to encrypt with.
         :raises StorageUnavailable: the rest is left as it is.

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from tests.unit.cmd.commands import CommandTestCase
 from tfd.client import Client
 from tfd.cmd import exits, manage, tfd
+from tfd.persistence import backends, models
 from tfd.persistence.sealing import generate_key, key_id
 from tfd.types.secret import Secret
 
@@ -56,6 +59,31 @@ class SecretsTest(CommandTestCase):
         for words in (('show', job), ('history', job), ('list',)):
             ended = self.call(tfd.main, 'job', *words)
             self.assertEqual((0, ''), (ended.status, ended.err))
+
+    def test_logbooks_in_a_directory(self) -> None:
+        where = f'dir://{self.deployment.dir}/logbooks'
+
+        def save(key: str) -> None:
+            with contextlib.closing(backends.fetch({'connection': where, 'secret_keys': [key]})) as backend:
+                book = models.LogBook('b')
+                book.meta = {'a': Secret('hunter2')}
+                backend.get_connection().save_logbook(book)
+
+        save(self.old)
+        self.configure(f'keys = {self.new},{self.old}')
+        dry = self.call(manage.main, 'secrets', 'rotate', '--dry-run', '--connection', where)
+        self.assertEqual('1 secrets are encrypted with another key than the first\n', dry.out)
+        rotated = self.call(manage.main, 'secrets', 'rotate', '--connection', where)
+        self.assertEqual((0, 'encrypted 1 values anew\n'), (rotated.status, rotated.out))
+        checked = self.call(manage.main, 'secrets', 'check', '--connection', where)
+        self.assertIn(f'key {key_id(self.new)} (encrypts): 1 secrets\n', checked.out)
+
+    def test_logbooks_of_which_nothing_is_encrypted_or_known(self) -> None:
+        for where in ('memory://', 'oracle://me:geheim@host', 'dir:nowhere'):
+            ended = self.call(manage.main, 'secrets', 'check', '--connection', where)
+            self.assertEqual(exits.Exit.CONFIGURATION, ended.status, where)
+            self.assertIn('--connection', ended.err)
+            self.assertNotIn('geheim', ended.err)
 
     def test_keys_of_a_file(self) -> None:
         path = self.deployment.dir / 'keys'
