@@ -30,8 +30,8 @@ OPTS = [
              'job or a task with a value that its author marked as secret is refused.'),
     cfg.StrOpt(
         'keys_file',
-        help='A file with one key a line, read at start and at a reload; those in keys come before '
-             'them. With systemd: LoadCredential=tfd-keys:/etc/tfd/keys, and here '
+        help='A file with one key a line, read at start; those in keys come before them. With '
+             'systemd: LoadCredential=tfd-keys:/etc/tfd/keys, and here '
              '/run/credentials/tfd-conductor.service/tfd-keys.'),
     cfg.ListOpt(
         'names', default=_NAMES,
