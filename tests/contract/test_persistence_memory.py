@@ -14,10 +14,11 @@ from tfd.testing.persistence import JournalContract
 
 
 class _Memory:
-    """Nothing is shared between two of them, and nothing is encoded."""
+    """Nothing is shared between two of them, nothing is encoded, and no history is kept."""
 
     shared = False
     encodes = False
+    remembers = False
 
     def make_backend(self) -> Backend:
         self._store = FakeJobStore()
