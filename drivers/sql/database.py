@@ -193,7 +193,7 @@ class Database:
 
     def translated(self, err: BaseException, verdict: errors.Verdict) -> exceptions.TaskFlowException:
         """Return the error to raise instead of the database's, ``from`` it."""
-        return errors.translated(err, verdict, self.place, REVISION)
+        return errors.translated(err, verdict, self.settings, REVISION)
 
     @property
     def _client_error(self) -> type[BaseException]:

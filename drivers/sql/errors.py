@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tfd import exceptions
+from tfd_drivers.sql.settings import Settings
 
 __all__ = ['Verdict', 'judge', 'translated']
 
@@ -42,7 +43,9 @@ _MYSQL = {
     1040: Verdict.UNAVAILABLE, 1203: Verdict.UNAVAILABLE, 1226: Verdict.UNAVAILABLE,  # too many connections
     1053: Verdict.UNAVAILABLE, 1047: Verdict.UNAVAILABLE, 1180: Verdict.UNAVAILABLE,  # shutdown, Galera not ready
     1290: Verdict.UNAVAILABLE, 1836: Verdict.UNAVAILABLE, 1792: Verdict.UNAVAILABLE,  # read only, as in a failover
-    1021: Verdict.UNAVAILABLE, 1114: Verdict.UNAVAILABLE, 3: Verdict.UNAVAILABLE, 28: Verdict.UNAVAILABLE,  # disk full
+    1021: Verdict.UNAVAILABLE, 1114: Verdict.UNAVAILABLE, 20: Verdict.UNAVAILABLE,  # disk full, table full
+    3: Verdict.UNAVAILABLE, 1026: Verdict.UNAVAILABLE, 1598: Verdict.UNAVAILABLE,  # no file, or binary log, written
+    1037: Verdict.UNAVAILABLE, 1041: Verdict.UNAVAILABLE, 1135: Verdict.UNAVAILABLE,  # out of memory or threads
     1927: Verdict.RECONNECT, 4031: Verdict.RECONNECT, 2006: Verdict.RECONNECT, 2013: Verdict.RECONNECT,
     2014: Verdict.RECONNECT,
     2003: Verdict.UNAVAILABLE, 2002: Verdict.UNAVAILABLE, 1158: Verdict.RECONNECT, 1159: Verdict.RECONNECT,
@@ -50,6 +53,15 @@ _MYSQL = {
     1146: Verdict.SCHEMA, 1054: Verdict.SCHEMA,
     1062: Verdict.DUPLICATE,
 }
+
+#: The storage engine's own error, whose number is in the text: it may be the disk, and it may be the row.
+_MYSQL_ENGINE = 1030
+_ENOSPC = 'error 28'
+
+#: The server has no connection left, at all or for this account.
+_CROWDED = (1040, 1203, 1226)
+#: The same of PostgreSQL, whose client gives no code for what happens before it is connected.
+_CROWDED_TEXTS = ('too many c', 'connection slots are reserved')
 
 #: SQLSTATE, whole or its first two characters.
 _POSTGRESQL = {
@@ -100,6 +112,8 @@ def _mysql_code(orig: Any) -> int:
 
 def _by_code(orig: Any) -> Verdict | None:
     if code := _mysql_code(orig):
+        if code == _MYSQL_ENGINE and _ENOSPC in str(orig):
+            return Verdict.UNAVAILABLE
         return _MYSQL.get(code)
     state = getattr(orig, 'sqlstate', None)
     if state:
@@ -112,19 +126,38 @@ def _by_code(orig: Any) -> Verdict | None:
     return None
 
 
-def translated(err: BaseException, verdict: Verdict, place: str, revision: str) -> exceptions.TaskFlowException:
+def translated(
+    err: BaseException, verdict: Verdict, settings: Settings, revision: str,
+) -> exceptions.TaskFlowException:
     """Return the error to raise instead, ``from`` this one. Its text holds no parameters: they are users' data.
 
-    :param place: the database, without a password.
+    :param settings: those of the database.
     :param revision: the schema revision that is expected.
     """
+    place = settings.place
+    if isinstance(err, sa.exc.TimeoutError):
+        return exceptions.StorageUnavailable(
+            f'no connection to the database {place} became free within {settings.pool_timeout:g} s:'
+            f' {_in_use(settings)}')
     orig = getattr(err, 'orig', None) or err
     why = ' '.join(str(part) for part in getattr(orig, 'args', ()) or (orig,)).strip().splitlines()
-    text = f'{type(orig).__name__}: {why[0] if why else ""}'
+    # SQLite's text is often no more than "disk I/O error".
+    text = ' '.join((f'{type(orig).__name__}:', *why[:1], getattr(orig, 'sqlite_errorname', ''))).strip()
     if verdict is Verdict.SCHEMA:
         return exceptions.IncompatibleSchema(place, None, revision)
     if verdict is Verdict.DUPLICATE:
         return exceptions.StorageFailure(f'the database {place} has a row with that key already: {text}')
     if verdict is Verdict.REFUSED:
         return exceptions.StorageFailure(f'the database {place} refused a request: {text}')
+    if _is_crowded(orig):
+        text = f'{text} ({_in_use(settings)})'
     return exceptions.StorageUnavailable(f'the database {place} cannot be used now: {text}')
+
+
+def _is_crowded(orig: Any) -> bool:
+    return _mysql_code(orig) in _CROWDED or any(text in str(orig) for text in _CROWDED_TEXTS)
+
+
+def _in_use(settings: Settings) -> str:
+    return (f'each process uses up to max_pool_size = {settings.max_pool_size} and'
+            f' max_overflow = {settings.max_overflow} more')

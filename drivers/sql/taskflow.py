@@ -73,7 +73,7 @@ class TaskFlowSource:
             with self._engine.connect() as connection:
                 return work(connection)
         except sa.exc.SQLAlchemyError as err:
-            raise errors.translated(err, errors.judge(err), self._settings.place, "TaskFlow's") from err
+            raise errors.translated(err, errors.judge(err), self._settings, "TaskFlow's") from err
 
     def _look(self, connection: sa.Connection) -> None:
         found = sa.inspect(connection)

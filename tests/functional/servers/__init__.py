@@ -17,6 +17,7 @@ folder, and is ended by its own process id.
 
 from __future__ import annotations
 
+from tests.functional.servers.disk import Disk
 from tests.functional.servers.galera import Galera
 from tests.functional.servers.mariadb import MariaDB
 from tests.functional.servers.places import Chroot, Database
@@ -29,6 +30,7 @@ __all__ = [
     'KINDS',
     'Chroot',
     'Database',
+    'Disk',
     'Galera',
     'MariaDB',
     'PostgreSQL',

@@ -9,11 +9,13 @@ from typing import Any
 import testtools
 
 from tests.functional.sql.databases import MigratedDatabase
+from tfd import engines, states
 from tfd.jobs import record as jobs_record
-from tfd.persistence.record import AtomRecord, Change, Entry, Fence, FlowRecord
+from tfd.persistence import models
+from tfd.persistence.record import AtomRecord, Change, Entry, Fence, FlowRecord, Settlement
 from tfd_drivers.sql.backend import SqlBackend
 
-__all__ = ['SqlTestCase', 'candidate_of', 'claim', 'post']
+__all__ = ['Claim', 'SqlTestCase', 'candidate_of', 'claim', 'engine_of', 'post']
 
 
 def post(backend: SqlBackend, **values: Any) -> jobs_record.Job:
@@ -32,6 +34,28 @@ def candidate_of(backend: SqlBackend, job_id: str) -> jobs_record.Candidate:
 def claim(backend: SqlBackend, job_id: str, owner: str = 'c/1/a') -> jobs_record.Job:
     """Claim a job under a new claim id."""
     return backend.jobs().claim(candidate_of(backend, job_id), owner, str(uuid.uuid4())).job
+
+
+class Claim:
+    """A claim that nobody takes away: an engine's ownership of a job."""
+
+    def __init__(self, job: jobs_record.Job) -> None:
+        self._job = job
+        self.fence = Fence(job.id, job.epoch)
+
+    def check(self) -> None:
+        """Hold."""
+
+    def settlement(self, flow_state: str, _failures: object) -> Settlement:
+        """Complete the job, however its flow ended."""
+        return Settlement(self._job.claim_id, states.COMPLETE, flow_state)
+
+
+def engine_of(backend: SqlBackend, job: jobs_record.Job, flow: Any, **options: Any) -> Any:
+    """Return the engine that runs a claimed job, as a conductor makes it."""
+    book, detail = models.LogBook(job.name, uuid=job.book_uuid), models.FlowDetail(flow.name, uuid=job.flow_uuid)
+    book.add(detail)
+    return engines.load(flow, flow_detail=detail, book=book, backend=backend, ownership=Claim(job), **options)
 
 
 class SqlTestCase(testtools.TestCase):

@@ -9,12 +9,11 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from tests.functional.sql.cases import SqlTestCase, candidate_of, claim, post
-from tfd import engines, states, task
+from tests.functional.sql.cases import SqlTestCase, candidate_of, claim, engine_of, post
+from tfd import states, task
 from tfd.jobs import record
 from tfd.patterns import linear_flow
-from tfd.persistence import models
-from tfd.persistence.record import AtomRecord, DecisionRecord, Fence, FlowRecord, Settlement
+from tfd.persistence.record import AtomRecord, DecisionRecord, FlowRecord, Settlement
 from tfd.testing.sql import StatementCounter
 from tfd_drivers.sql import job_queries, tables
 from tfd_drivers.sql.statements import Prepared
@@ -24,20 +23,6 @@ class _Nothing(task.Task):
 
     def execute(self) -> None:
         pass
-
-
-class _Claim:
-    """A claim that nobody takes away."""
-
-    def __init__(self, job: record.Job) -> None:
-        self._job = job
-        self.fence = Fence(job.id, job.epoch)
-
-    def check(self) -> None:
-        pass
-
-    def settlement(self, flow_state: str, _failures: object) -> Settlement:
-        return Settlement(self._job.claim_id, states.COMPLETE, flow_state)
 
 
 class _CostTest(SqlTestCase):
@@ -71,11 +56,8 @@ class _CostTest(SqlTestCase):
     def test_a_job_costs_one_commit_for_each_task_and_two(self) -> None:
         for count in (1, 20):
             job = claim(self.backend, post(self.backend).id)
-            book, detail = models.LogBook('b', uuid=job.book_uuid), models.FlowDetail('f', uuid=job.flow_uuid)
-            book.add(detail)
             flow = linear_flow.Flow('f').add(*[_Nothing(f'task-{number}') for number in range(count)])
-            engine = engines.load(
-                flow, flow_detail=detail, book=book, backend=self.backend, ownership=_Claim(job))
+            engine = engine_of(self.backend, job, flow)
             with self.counted() as counter:
                 engine.run()
             # One to record the flow and one for the first start; the settlement goes with the last result.
