@@ -118,8 +118,9 @@ class Fleet(fixtures.Fixture):
     """A database, a board and a client; daemons are killed at the end.
 
     :param database: ``sqlite``, ``mariadb`` or ``postgresql``.
-    :param zookeeper: where the board is; a chroot on the server that all tests share where None,
-        the database itself where that is ``sqlite``.
+    :param zookeeper: where the board is; a chroot on the server that all tests share where None.
+    :param server: where the database is; the server that all tests share where None.
+    :param embedded: whether the board is in the database itself, as it is for ``sqlite``.
     :param points: whether the daemons reach their database through the driver with the points.
     :param options: of the section ``[conductor]``; one job at a time and worker unless it says
         otherwise, so that what happens to a worker happens to one job.
@@ -130,7 +131,8 @@ class Fleet(fixtures.Fixture):
 
     def __init__(
         self, database: str, zookeeper: servers.ZooKeeper | None = None,
-        session_timeout: float = 2.0, points: bool = True, **options: Any,
+        session_timeout: float = 2.0, points: bool = True,
+        server: servers.MariaDB | servers.PostgreSQL | None = None, embedded: bool = False, **options: Any,
     ) -> None:
         super().__init__()
         self.session_timeout = session_timeout
@@ -138,7 +140,9 @@ class Fleet(fixtures.Fixture):
         self.hosts = ''
         self._database = database
         self._zookeeper = zookeeper
+        self._embedded = embedded or database == 'sqlite'
         self._points = points
+        self._server = server
         self._conductor = {'workers': 1, 'max_jobs': 1, **options}
 
     def _setUp(self) -> None:
@@ -146,7 +150,7 @@ class Fleet(fixtures.Fixture):
         self.ledger = ledger.Ledger(self.folder)
         self.world = ledger.World(self.folder)
         self.points = points.Points(self.folder)
-        self.url = self.useFixture(servers.Database(self._database)).url
+        self.url = self.useFixture(servers.Database(self._database, self._server)).url
         coordination = self._coordination()
         for name, url in ('client.conf', self.url), ('daemon.conf', self._daemon_url()):
             self._write(name, {'database': {'connection': url, 'connect_timeout': 2},
@@ -162,7 +166,7 @@ class Fleet(fixtures.Fixture):
 
     def _coordination(self) -> dict[str, Any]:
         options: dict[str, Any] = {'session_timeout': self.session_timeout}
-        if self._database == 'sqlite':
+        if self._embedded:
             return {'backend': 'sql', **options}
         self.hosts = self.useFixture(servers.Chroot(self._zookeeper)).hosts
         address, _, path = self.hosts.partition('/')
@@ -170,7 +174,7 @@ class Fleet(fixtures.Fixture):
 
     def _daemon_url(self) -> str:
         # The leases of the embedded board are in the same database, which they know by its URL.
-        instrument = self._points and self._database != 'sqlite'
+        instrument = self._points and not self._embedded
         return f'{instrumented.PREFIX if instrument else ""}{self.url}'
 
     def _write(self, name: str, sections: Mapping[str, Mapping[str, Any]]) -> pathlib.Path:
