@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import signal
 import sys
 from typing import Any
 
 from tests.functional.resume.flows import FLOWS, Ledger
+from tests.functional.sql.cases import claim
 from tests.property.engines import CrashingBackend
 from tfd import engines, exceptions, states
+from tfd.jobs.claim import ClaimedJob
+from tfd.jobs.ports import Lock
 from tfd.persistence import models
 from tfd.plan import Kind
+from tfd.types.clock import BootClock
 from tfd_drivers.sql.backend import SqlBackend
 
 __all__ = ['Place', 'live', 'spawn']
@@ -29,14 +34,18 @@ _DETAIL = 'detail'
 class Place:
     """Where a flow's processes meet: a folder with a database and a ledger.
 
-    :ivar folder: holds a database with the schema, ``tfd.sqlite``.
+    :ivar folder: holds the ledger, and a database with the schema, ``tfd.sqlite``, unless there is another.
     :ivar flow: the name of the flow.
     :ivar kind: ``serial`` or ``parallel``.
+    :ivar url: that of another database.
+    :ivar job: the id of the job that the flow is run for; '' where it is none's.
     """
 
     folder: str
     flow: str
     kind: str = 'serial'
+    url: str = ''
+    job: str = ''
 
     @property
     def ledger(self) -> Ledger:
@@ -45,7 +54,7 @@ class Place:
 
     def open(self) -> Any:
         """Return the backend."""
-        return SqlBackend(f'sqlite:///{self.folder}/tfd.sqlite')
+        return SqlBackend(self.url or f'sqlite:///{self.folder}/tfd.sqlite')
 
 
 def _kill() -> None:
@@ -61,24 +70,71 @@ def live(place: Place, at: int = 0, after: bool = False) -> dict[str, Any]:
     backend = CrashingBackend(place.open(), die=_kill)
     backend.at, backend.after = at, after
     try:
-        engine = _load(place, backend)
-        error: BaseException | None = None
-        for _ in range(100):
-            if engine.storage.get_flow_state() in _ENDED:
-                break
-            try:
-                engine.run()
-            except Exception as raised:
-                error = raised
-            if engine.storage.get_flow_state() != states.SUSPENDED:
-                break
-        return {**_outcome(engine, error), 'appends': backend.appends}
+        if not place.job:
+            return {**_outcome(*_run(place, backend)), 'appends': backend.appends}
+        outcome = _outcome(*_run_for_job(place, backend))
+        for atom in outcome['atoms'].values():
+            # They are made of that of the flow, which is another one for each job.
+            del atom['uuid']
+        job = backend.jobs().get(place.job)
+        settled = (job.state, job.outcome, job.owner, job.reason)
+        return {**outcome, 'job': list(settled), 'appends': backend.appends}
     finally:
         backend.close()
 
 
+def _run(place: Place, backend: Any) -> tuple[Any, BaseException | None]:
+    engine = _load(place, backend)
+    error: BaseException | None = None
+    for _ in range(100):
+        if engine.storage.get_flow_state() in _ENDED:
+            break
+        error = _tried(engine) or error
+        if engine.storage.get_flow_state() != states.SUSPENDED:
+            break
+    return engine, error
+
+
+def _tried(engine: Any) -> BaseException | None:
+    try:
+        engine.run()
+    except Exception as raised:
+        return raised
+    return None
+
+
+def _run_for_job(place: Place, backend: Any) -> tuple[Any, BaseException | None]:
+    """Do so as conductors do: each run is under a claim, and ends in a settlement."""
+    error: BaseException | None = None
+    for _ in range(100):
+        job = backend.jobs().get(place.job)
+        if job.state not in (states.UNCLAIMED, states.CLAIMED):
+            break
+        owner = ClaimedJob(claim(backend, job.id), _LOCK, BootClock())
+        error = _tried(_load_for_job(place, backend, owner)) or error
+    return _load_for_job(place, backend, None), error
+
+
+class _EndlessSession:
+    """A session that never ends."""
+
+    incarnation = 'life'
+    timeout = 1.0
+
+    def deadline(self) -> float:
+        return math.inf
+
+
+_LOCK = Lock('lock', _EndlessSession())
+
+
+def _load_for_job(place: Place, backend: Any, owner: ClaimedJob | None) -> Any:
+    job = backend.jobs().get(place.job)
+    detail, book = models.FlowDetail(place.flow, job.flow_uuid), models.LogBook(job.name, job.book_uuid)
+    return _engine(place, backend, flow_detail=detail, book=book, ownership=owner)
+
+
 def _load(place: Place, backend: Any) -> Any:
-    case = FLOWS[place.flow]
     connection = backend.get_connection()
     try:
         try:
@@ -90,9 +146,16 @@ def _load(place: Place, backend: Any) -> Any:
             connection.save_logbook(book)
     finally:
         connection.close()
+    return _engine(place, backend, flow_detail=detail)
+
+
+def _engine(place: Place, backend: Any, **options: Any) -> Any:
+    case = FLOWS[place.flow]
+    store = {} if place.job else case.store
     engine = engines.load(
-        case.make(place.ledger), store=case.store, flow_detail=detail, backend=backend, engine=place.kind,
-        **case.options)
+        case.make(place.ledger), store=store, backend=backend, engine=place.kind, **options, **case.options)
+    if place.job:
+        engine.storage.inject(case.store, transient=True)
     engine.prepare()
     for item in case.suspends:
         name, state = item.split()
