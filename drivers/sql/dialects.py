@@ -24,6 +24,11 @@ from tfd_drivers.sql.settings import Settings
 
 __all__ = ['Dialect', 'dialect_of']
 
+#: For one transaction only.
+_ONE_MOMENT = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ'
+#: A node of a Galera cluster waits until it has done what other nodes had committed when it was asked.
+_AFTER_OTHER_NODES = 'SET STATEMENT wsrep_sync_wait = 1 FOR SELECT 1'
+
 
 class Dialect:
     """What is the same for all, and SQLite's share of it is all there is."""
@@ -35,6 +40,8 @@ class Dialect:
         self._settings = settings
         #: Names the connections of this process; '' where they cannot be ended from outside.
         self.connections = ''
+        #: Statements that begin a transaction whose reads are of one moment, after all that is known elsewhere.
+        self.reading: tuple[str, ...] = ()
 
     def connect_args(self) -> dict[str, Any]:
         """Return arguments for the client library's ``connect``."""
@@ -85,6 +92,7 @@ class _MySQL(Dialect):
         self._slots = settings.max_pool_size + settings.max_overflow
         self._name = f'tfd.{uuid.uuid4().hex}'
         self.connections = f'{self._name}:{self._slots}'
+        self.reading = (_ONE_MOMENT,)
 
     def connect_args(self) -> dict[str, Any]:
         seconds = math.ceil(self._settings.statement_timeout)
@@ -97,6 +105,9 @@ class _MySQL(Dialect):
         with connection.cursor() as cursor:
             for statement in self._statements('mariadb' in connection.get_server_info().lower()):
                 cursor.execute(statement)
+            cursor.execute("SHOW SESSION VARIABLES LIKE 'wsrep_on'")
+            if (cursor.fetchone() or ('', ''))[1] == 'ON':
+                self.reading = (_AFTER_OTHER_NODES, _ONE_MOMENT)
             for slot in range(self._slots):
                 cursor.execute('SELECT GET_LOCK(%s, 0)', (f'{self._name}.{slot}',))
                 if cursor.fetchone()[0] == 1:
@@ -149,6 +160,7 @@ class _PostgreSQL(Dialect):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.connections = f'tfd.{uuid.uuid4().hex}'
+        self.reading = (_ONE_MOMENT,)
 
     def connect_args(self) -> dict[str, Any]:
         settings = self._settings

@@ -160,9 +160,9 @@ class SqlJournal:
         return self._database.run(lambda connection: self._load(connection, flow), writing=False)
 
     def _load(self, connection: sa.Connection, flow: str) -> record.Snapshot:
-        if connection.dialect.name != 'sqlite':
-            # For this transaction only, which began after whatever the caller knows of: several reads, one moment.
-            connection.exec_driver_sql('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+        # It began after whatever the caller knows of: several reads, one moment.
+        for statement in self._database.dialect.reading:
+            connection.exec_driver_sql(statement)
         found = self._find_flow(connection, flow)
         atoms, decisions = tables.atoms, tables.decisions
         key = {'key_flow': flow}

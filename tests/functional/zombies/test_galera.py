@@ -57,13 +57,17 @@ class GaleraTest(testtools.TestCase):
             (number,) = cursor.fetchone()
         return int(number)
 
-    def run_races(self) -> list[End]:
-        """Run races while the owner's node lags."""
-        flows = self.races.prepare(_RACES)
+    def let_it_lag(self) -> None:
+        """Give the owner's node something to do."""
         before = self._written(self.cluster.first)
         with self.successor.database.engine.begin() as connection:
             connection.exec_driver_sql('UPDATE bulk SET number = number + 1')
         self.assertEqual(before, self._written(self.cluster.first), 'the node does not lag')
+
+    def run_races(self) -> list[End]:
+        """Run races while the owner's node lags."""
+        flows = self.races.prepare(_RACES)
+        self.let_it_lag()
         # Of the first the write has been sent before it is taken over.
         return self.races.run(flows, self._step, spread(_RACES, _SPREAD, 10 * _SPREAD))
 
@@ -84,6 +88,14 @@ class GaleraTest(testtools.TestCase):
         self.assertEqual(0, self.judge(ends))
         self.assertEqual({('done', 'done'), ('OwnershipLost', 'done')}, {end.both for end in ends})
         self.assertEqual([], [end for end in ends if (end.write == 'done') != (end.seen is not None)])
+
+    def test_what_is_loaded_is_all_that_was_recorded(self) -> None:
+        """A process that claims on one node and loads on another one waits for that."""
+        ((job, fence),) = self.races.prepare(1)
+        self.let_it_lag()
+        self.successor.journal().append(self._step(job, fence))
+        loaded = self.owner.journal().load(job.flow_uuid)
+        self.assertEqual(['LATE', None], [atom.state for atom in loaded.atoms])
 
     def test_where_the_guard_is_none_writes_come_late(self) -> None:
         """Whoever has the row locked at the owner's node has it locked nowhere else."""
