@@ -343,3 +343,72 @@ class ResumeTest(testtools.TestCase):
             linear(1), codes={0: Code.REVERTED}, verdicts={0: 'REVERT'}, resolved=frozenset((0,))).final)
         self.assertEqual('FAILURE', self._start(
             linear(1), codes={0: Code.REVERT_FAILURE}, verdicts={0: 'REVERT'}, resolved=frozenset((0,))).final)
+
+
+class RecalledAnswerTest(testtools.TestCase):
+    """What deciders answered in an earlier run, and a scope that runs again in this one.
+
+    ``a`` comes before ``b`` and ``c``, which have deciders; ``after`` comes after both; ``fails`` beside all of them.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        tasks = {name: Plain(name) for name in ('a', 'b', 'c', 'after', 'fails')}
+        flow = graph_flow.Flow('g', retry=retry.Times(2, 'r')).add(*tasks.values())
+        for name in 'bc':
+            flow.link(tasks['a'], tasks[name], decider=len)
+            flow.link(tasks[name], tasks['after'])
+        self.plan = compile_flow(flow)
+        self.node = {atom.name: node for node, atom in enumerate(self.plan.atoms) if atom is not None}
+
+    def _resumed(self, answers: dict[str, str], ignored: str) -> tuple[Scheduler, Any]:
+        codes = {self.node[name]: Code.SUCCESS for name in ('r', 'a')}
+        codes[self.node['fails']] = Code.RUNNING
+        codes.update((self.node[name], Code.IGNORE) for name in ignored.split())
+        scheduler = Scheduler(self.plan, Options(window=5), Progress(
+            codes=codes, answers={self.node[name]: answer for name, answer in answers.items()}))
+        return scheduler, scheduler.start()
+
+    def _run_again(self, scheduler: Scheduler) -> list[Any]:
+        """Let the scope fail and be retried until it begins anew; return all that is to be recorded meanwhile."""
+        recorded = []
+        step = scheduler.handle([Executed((self.node['fails'], False))])
+        for _ in range(3):
+            recorded += step.transitions
+            events: list[Any] = []
+            for command in step.commands:
+                if isinstance(command, Ask):
+                    events.append(Answered(command.retry, 'RETRY'))
+                else:
+                    self.assertIsInstance(command, Revert)
+                    events.append(Reverted((command.node, True)))
+            step = scheduler.handle(events)
+            if step.commands == [Execute((self.node['r'],))]:
+                return recorded + list(step.transitions)
+        self.fail(f'the scope did not begin anew: {step}')
+
+    def test_nobody_is_asked_again_before(self):
+        scheduler, step = self._resumed({'b': 'ALL', 'c': 'ALL'}, 'b c after')
+        self.assertEqual([Execute((self.node['fails'],))], step.commands)
+        self.assertEqual({self.node['b'], self.node['c']}, scheduler.answered)
+        self.assertEqual('SUCCESS', scheduler.handle([Executed((self.node['fails'], True))]).final)
+
+    def test_it_is_forgotten_with_what_it_ignored(self):
+        scheduler, _step = self._resumed({'b': 'ALL', 'c': 'ATOM'}, 'b c after')
+        recorded = self._run_again(scheduler)
+        for name in ('b', 'c'):
+            self.assertIn(Gated(self.node[name], ''), recorded)
+        for name in ('b', 'c', 'after'):
+            self.assertIn(Moved((self.node[name], Code.PENDING)), recorded)
+        self.assertEqual((set(), {}), (scheduler.answered, scheduler.ignored))
+
+    def test_and_its_deciders_are_asked_again(self):
+        scheduler, _step = self._resumed({'b': 'ALL', 'c': 'ATOM'}, 'b c after')
+        self._run_again(scheduler)
+        step = scheduler.handle([Executed((self.node['r'], True))])
+        self.assertEqual(
+            {Execute((self.node['a'],)), Execute((self.node['fails'],))}, set(step.commands))
+        step = scheduler.handle([Executed((self.node[name], True)) for name in ('a', 'fails')])
+        self.assertEqual([Decide(self.node['b'])], step.commands)
+        step = scheduler.handle([Decided(self.node['b'], '')])
+        self.assertIn(Decide(self.node['c']), step.commands)
