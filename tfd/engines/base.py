@@ -16,8 +16,8 @@ from tfd.types.notifier import Notifier
 __all__ = ['Engine', 'seconds']
 
 
-def seconds(timeout: float | None) -> float | None:
-    """Return a timeout as it can be waited for: not below zero, and no longer than a wait can last.
+def seconds(timeout: float | None, least: float = 0) -> float | None:
+    """Return a timeout as it can be waited for: not below the least, and no longer than a wait can last.
 
     :raises TypeError, ValueError: it is no number.
     """
@@ -27,7 +27,7 @@ def seconds(timeout: float | None) -> float | None:
         raise TypeError(f'timeout must be a number of seconds or None, not {timeout!r} ({type(timeout).__name__})')
     if timeout != timeout:
         raise ValueError(f'timeout must be a number of seconds or None, not {timeout}')
-    return min(max(timeout, 0), threading.TIMEOUT_MAX)
+    return min(max(timeout, least), threading.TIMEOUT_MAX)
 
 
 class Engine(abc.ABC):
@@ -107,8 +107,8 @@ class Engine(abc.ABC):
     def run(self, timeout: float | None = None) -> None:
         """Run the flow until it comes to rest: to its end, reverted, or suspended. Prepares and validates first.
 
-        :param timeout: seconds to wait for a running atom before looking for a suspend again; None waits until one
-            ends.
+        :param timeout: seconds to wait for a running atom before looking for a suspend again; less than 0.01 is taken
+            as that, and None as 0.1.
         :raises TypeError, ValueError: the timeout is no number; nothing has begun.
         :raises Exception: what the failed atom raised, where one alone failed in this process.
         :raises WrappedFailure: several failed, or one whose failure was recorded by another process.
@@ -119,7 +119,10 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def run_iter(self, timeout: float | None = None) -> Iterator[str]:
-        """Run as :meth:`run` does, yielding what the engine is about to do; ``send(True)`` suspends."""
+        """Run as :meth:`run` does, yielding what the engine is about to do; ``send(True)`` suspends.
+
+        :param timeout: as that of :meth:`run`; 0, or less, waits for nothing: whoever takes the steps waits.
+        """
 
     @abc.abstractmethod
     def suspend(self) -> None:

@@ -19,7 +19,7 @@ from tfd import exceptions, states
 from tfd import plan as planning
 from tfd import retry as retries
 from tfd import scheduler as machine
-from tfd.engines import base, patience, publishing, questions
+from tfd.engines import base, outcomes, patience, publishing, questions
 from tfd.engines import options as known_options
 from tfd.executors import calls
 from tfd.persistence import base as persistence
@@ -34,10 +34,12 @@ __all__ = ['ActionEngine']
 
 LOG = logging.getLogger(__name__)
 
+#: Seconds between two looks for a suspend, at the least, while nothing else makes a pause.
+_PAUSE = 0.01
+
 _RETRY = int(Kind.RETRY)
 _INTERRUPTED = frozenset((states.RUNNING, states.SUSPENDING, states.RESUMING))
 _UNENDED = _INTERRUPTED | {states.SUSPENDED}
-_ENDED_WELL = frozenset((states.SUCCESS, states.SUSPENDED))
 #: What a run yields that finds nothing to do.
 _NOTHING_TO_DO = (states.SCHEDULING, states.WAITING, states.ANALYZING)
 
@@ -73,6 +75,8 @@ class ActionEngine(base.Engine):
         # Whether who runs looks at each step; whether an atom's end is told at once, with no record to wait for.
         self._stepping = self._at_once = False
         self._in_use = threading.Lock()
+        # One thread compiles and prepares; others that want to wait for it.
+        self._preparing = threading.RLock()
         self._publisher = publishing.Publisher(self)
         self._patience = patience.Patience(self._storage, self._ownership, self._options, lambda: self._suspending)
         self._steps = 0
@@ -95,8 +99,9 @@ class ActionEngine(base.Engine):
 
     def compile(self) -> None:
         """Make the plan."""
-        if self._plan is None:
-            self._plan = planning.compile_flow(self._flow)
+        with self._preparing:
+            if self._plan is None:
+                self._plan = planning.compile_flow(self._flow)
 
     @property
     def plan(self) -> Plan:
@@ -108,13 +113,14 @@ class ActionEngine(base.Engine):
 
     def prepare(self) -> None:
         """Record the flow, or load what is recorded of it."""
-        if self._prepared:
-            return
-        self._persist(lambda: self._storage.bind(self.plan, bool(self._options.get('refuse_changed', False))))
-        self._columns = self._publisher.columns = self._storage.columns
-        if self._storage.get_flow_state() in _INTERRUPTED:
-            self._storage.show_flow_state(states.SUSPENDED)
-        self._prepared = True
+        with self._preparing:
+            if self._prepared:
+                return
+            self._persist(lambda: self._storage.bind(self.plan, bool(self._options.get('refuse_changed', False))))
+            self._columns = self._publisher.columns = self._storage.columns
+            if self._storage.get_flow_state() in _INTERRUPTED:
+                self._storage.show_flow_state(states.SUSPENDED)
+            self._prepared = True
 
     def validate(self) -> None:
         """Check that whatever an atom requires is there."""
@@ -146,20 +152,20 @@ class ActionEngine(base.Engine):
 
     def run(self, timeout: float | None = None) -> None:
         """Run the flow until it comes to rest."""
-        self._stepping, timeout = False, base.seconds(timeout)
+        self._stepping, timeout = False, base.seconds(timeout, _PAUSE)
         with self._running() as scheduler:
             step = self._started(scheduler.start())
             while step.final is None:
                 step = self._handle(scheduler, self._perform(step.commands) or self._wait(timeout))
             self._finish(step)
-        self._raise_failures()
+        outcomes.raise_failures(self._storage)
 
     def run_iter(self, timeout: float | None = None) -> Iterator[str]:
         """Run, yielding what the engine is about to do; ``send(True)`` suspends."""
         self._stepping, timeout = True, base.seconds(timeout)
         with self._running() as scheduler:
             yield from self._loop(scheduler, timeout)
-        self._raise_failures()
+        outcomes.raise_failures(self._storage)
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[machine.Scheduler]:
@@ -282,24 +288,9 @@ class ActionEngine(base.Engine):
         assert final is not None
         settlement = None
         if self._ownership is not None:
-            settlement = self._ownership.settlement(final, list(self._failures(final).values()))
+            settlement = self._ownership.settlement(final, list(outcomes.failures(self._storage, final).values()))
         self._commit(step, final, settlement)
         return final
-
-    def _failures(self, state: str) -> dict[str, ft.Failure]:
-        if state in _ENDED_WELL:
-            return {}
-        reverts, executes = self._storage.get_revert_failures(), self._storage.get_execute_failures()
-        # All of a flow that is REVERTED is undone: what could not be undone at first has been by now.
-        return executes or reverts if state == states.REVERTED else reverts or executes
-
-    def _raise_failures(self) -> None:
-        state = self._storage.get_flow_state()
-        failures = self._failures(state)
-        if failures:
-            ft.Failure.reraise_if_any(failures.values())
-        if state not in _ENDED_WELL:
-            raise exceptions.ExecutionFailure(f'flow {self.plan.name!r} ended in {state}, and no failure is recorded')
 
     # -- recording ---------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from unittest import mock
 
 from tests.unit.engines.tracing import KINDS, EngineTestCase, Traced, raising
 from tfd import engines, exceptions, retry, task
+from tfd import plan as planning
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
 from tfd.persistence import memory
 
@@ -127,6 +128,88 @@ class TimeoutTest(EngineTestCase):
                 engine = engines.load(self.linear('a', 'b'), engine=kind)
                 engine.run(timeout=timeout)
                 self.assertEqual(['SUCCESS', 'SUCCESS'], self.states(engine, 'a', 'b'))
+
+
+    def test_a_run_that_waits_makes_pauses(self):
+        for given, waited in ((0, 0.01), (-1, 0.01), (1e-9, 0.01), (0.5, 0.5), (None, 0.1)):
+            executor = _Slow()
+            engines.load(self.linear('a'), engine='parallel', executor=executor).run(timeout=given)
+            self.assertEqual([waited] * 3, executor.waited)
+
+    def test_who_takes_the_steps_makes_the_pauses(self):
+        executor = _Slow()
+        list(engines.load(self.linear('a'), engine='parallel', executor=executor).run_iter(timeout=0))
+        self.assertEqual([0] * 3, executor.waited)
+
+
+class _Slow:
+    """An executor whose only call ends when it has been waited for three times; it is its own carrier."""
+
+    def __init__(self) -> None:
+        self.waited: list[float | None] = []
+        self._nodes: list[int] = []
+
+    def submit(self, node: int, *call: Any) -> None:
+        self._nodes.append(node)
+
+    def carrier(self, *args: Any) -> Any:
+        return self
+
+    def take(self, timeout: float | None, most: int) -> list[Any]:
+        self.waited.append(timeout)
+        return [(node, None) for node in self._nodes] if len(self.waited) == 3 else []
+
+    def close(self) -> bool:
+        return False
+
+
+class _WatchedLock:
+    """A lock that tells who wants to have it."""
+
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
+        self.wanted = threading.Semaphore(0)
+
+    def __enter__(self) -> None:
+        self.wanted.release()
+        self._lock.acquire()
+
+    def __exit__(self, *error: Any) -> None:
+        self._lock.release()
+
+
+class SeveralThreadsTest(EngineTestCase):
+    def _at_once(self, engine: Any, call: Any, where: Any, name: str) -> int:
+        """Let a second thread make a call while the first is at something; return how often that was done."""
+        lock = engine._preparing = _WatchedLock(engine._preparing)
+        original = getattr(where, name)
+        done: list[int] = []
+        second = threading.Thread(target=call)
+
+        def meanwhile(*args: Any) -> Any:
+            done.append(1)
+            if len(done) == 1:
+                while lock.wanted.acquire(blocking=False):
+                    pass
+                second.start()
+                self.assertTrue(lock.wanted.acquire(timeout=60))
+            return original(*args)
+
+        with mock.patch.object(where, name, meanwhile):
+            call()
+            second.join()
+        return len(done)
+
+    def test_compile_once(self):
+        engine = engines.load(self.linear('a'))
+        self.assertEqual(1, self._at_once(engine, engine.compile, planning, 'compile_flow'))
+
+    def test_prepare_once(self):
+        for backend in (None, memory.MemoryBackend()):
+            engine = engines.load(self.linear('a'), backend=backend)
+            engine.compile()
+            self.assertEqual(1, self._at_once(engine, engine.prepare, engine.storage, 'bind'))
+            engine.run()
 
 
 class ResetTest(EngineTestCase):
