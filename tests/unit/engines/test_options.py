@@ -20,7 +20,8 @@ class OptionsTest(EngineTestCase):
             for backend in (None, memory.MemoryBackend()):
                 book = models.LogBook('b')
                 found = self.assertRaises(
-                    error, engines.load, self.linear('a'), **{'engine': kind, 'backend': backend, 'book': book, **given})
+                    error, engines.load, self.linear('a'),
+                    **{'engine': kind, 'backend': backend, 'book': book, **given})
                 self.assertIn(text, str(found))
                 self.assertEqual(0, len(book))
                 if backend is not None:
@@ -79,7 +80,8 @@ class LoadTest(EngineTestCase):
 
     def test_inputs_that_are_none(self):
         for store, kind in (('abc', 'str'), (5, 'int'), ([1], 'list')):
-            self._refused(TypeError, f'store must be a mapping, or pairs of names and values, not this {kind}', store=store)
+            self._refused(
+                TypeError, f'store must be a mapping, or pairs of names and values, not this {kind}', store=store)
 
     def test_inputs_as_pairs(self):
         self.assertEqual(1, engines.run(self.linear('a'), store=[('x', 1)])['x'])
@@ -98,7 +100,8 @@ class LoadTest(EngineTestCase):
     def test_a_flow_detail_that_is_none(self):
         for call in (
                 lambda: engines.load(self.linear('a'), flow_detail=5), lambda: engines.load_from_detail(5),
-                lambda: engines.flow_from_detail(5), lambda: engines.save_factory_details(5, test_loading.make, (), {})):
+                lambda: engines.flow_from_detail(5),
+                lambda: engines.save_factory_details(5, test_loading.make, (), {})):
             error = self.assertRaises(TypeError, call)
             self.assertEqual('flow_detail must be a flow detail, not 5 (int)', str(error))
 

@@ -14,7 +14,7 @@ from tests.property import runs
 from tests.property.lockstep import compile_spec
 from tests.reference.generator import OWN_PROFILES, random_spec
 from tests.reference.shape import Shape
-from tfd import atom, exceptions, flow, retry, task
+from tfd import atom, deciders, exceptions, flow, retry, task
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
 from tfd.plan import NOBODY, Kind, compile_flow
 
@@ -181,6 +181,48 @@ def _after(plan: Any, node: int) -> set[int]:
                 found.add(target)
                 stack.append(target)
     return found
+
+
+class ToldLinksTest(testtools.TestCase):
+    """A graph flow whose subclass tells of links in its own way."""
+
+    def _flow(self, tell: Any) -> Any:
+        class Told(graph_flow.Flow):
+            def iter_links(self) -> Any:
+                return iter(tell(self, list(super().iter_links())))
+
+        self.items = {name: Plain(name) for name in 'abc'}
+        return Told('told').add(*self.items.values()).link(self.items['a'], self.items['b'])
+
+    def _before(self, flow: Any) -> dict[str, list[str]]:
+        plan = compile_flow(flow)
+        return {
+            atom.name: [plan.atoms[source].name for source in plan.predecessors[node] if plan.atoms[source] is not None]
+            for node, atom in enumerate(plan.atoms) if atom is not None}
+
+    def test_as_they_are(self):
+        self.assertEqual({'a': [], 'b': ['a'], 'c': []}, self._before(self._flow(lambda flow, links: links)))
+
+    def test_fewer(self):
+        self.assertEqual({'a': [], 'b': [], 'c': []}, self._before(self._flow(lambda flow, links: [])))
+
+    def test_more_in_whatever_direction(self):
+        found = self._before(self._flow(lambda flow, links: [*links, (self.items['c'], self.items['a'], {})]))
+        self.assertEqual({'c': [], 'a': ['c'], 'b': ['a']}, found)
+
+    def test_with_a_decider(self):
+        decided = {'decider': len, 'decider_depth': deciders.Depth.ATOM}
+        plan = compile_flow(self._flow(lambda flow, links: [(*links[0][:2], decided)]))
+        (target, gate), = plan.gates.items()
+        self.assertEqual(('b', (len,)), (plan.atoms[target].name, tuple(gate.deciders)))
+
+    def test_in_a_circle(self):
+        flow = self._flow(lambda flow, links: [*links, (self.items['b'], self.items['a'], {})])
+        error = self.assertRaises(exceptions.DependencyFailure, compile_flow, flow)
+        self.assertIn('go in a circle', str(error))
+
+    def test_twice_the_same(self):
+        self.assertEqual(['a'], self._before(self._flow(lambda flow, links: links * 2))['b'])
 
 
 class RefusedTest(testtools.TestCase):
