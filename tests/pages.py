@@ -63,15 +63,19 @@ class Page:
         case.assertEqual('', printed.getvalue(), f'{self.name} does not say that it prints this')
         case.assertGreater(compared, 0, f'{self.name} does not say what it prints')
 
-    def paste(self, case: testtools.TestCase) -> None:
-        """Give its Python to an interactive interpreter, line by line; nothing may be complained of."""
-        complaints = io.StringIO()
+    def paste(self, case: testtools.TestCase) -> str:
+        """Give its Python to an interactive interpreter, line by line; nothing may be complained of.
+
+        :returns: what is printed, the values that an interpreter shows included.
+        """
+        printed, complaints = io.StringIO(), io.StringIO()
         console = code.InteractiveConsole()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(complaints):
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complaints):
             for example in self.examples('python'):
                 for line in (*example.text.splitlines(), ''):
                     console.push(line)
         case.assertEqual('', complaints.getvalue(), self.name)
+        return printed.getvalue()
 
 
 def pages() -> dict[str, Page]:

@@ -20,6 +20,10 @@ class ReadmeTest(testtools.TestCase):
         example, = _README.examples('python')
         self.assertLessEqual(sum(1 for line in example.text.splitlines() if line), 22)
 
+    def test_first_flow_prints_the_same_at_the_prompt(self) -> None:
+        output, = _README.examples('output')
+        self.assertEqual(output.text, _README.paste(self))
+
     def test_commands_can_be_run(self) -> None:
         named = set(re.findall(r'``(tools/\w+)', _README.text))
         self.assertEqual({'tools/demo', 'tools/test', 'tools/coverage', 'tools/bench'}, named)
