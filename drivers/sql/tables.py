@@ -66,6 +66,8 @@ atoms = _table(
     'atoms', record.AtomRecord, ('flow', 'number'),
     {'flow': _ID, 'uuid': _ID, 'kind': 16, 'version': 64, 'state': 32, 'intention': 32},
     sa.Index('uq_atoms_flow_name', 'flow', 'name', unique=True), sa.Index('ix_atoms_uuid', 'uuid'))
+# Room for the versions that the next steps write: one in the page of the row before needs no entry in any index.
+atoms.dialect_options['postgresql']['with'] = {'fillfactor': 50}
 
 history = _table('history', record.StepRecord, ('flow', 'seq', 'job'), {'flow': _ID, 'job': _ID, 'what': None})
 history.dialect_options['sqlite']['with_rowid'] = False

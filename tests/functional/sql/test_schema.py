@@ -196,5 +196,11 @@ class MariaDBSchemaTest(_SchemaTest):
 class PostgreSQLSchemaTest(_SchemaTest):
     kind = 'postgresql'
 
+    def test_pages_of_atoms_have_room_for_updates(self) -> None:
+        self.schema.sync()
+        query = sa.text("SELECT reloptions FROM pg_class WHERE relname = 'atoms'")
+        found = self.backend.database.run(lambda connection: connection.scalar(query), writing=False)
+        self.assertEqual(['fillfactor=50'], found)
+
 
 del _SchemaTest
