@@ -24,6 +24,9 @@ class Item:
     :ivar what: what the history says of the step.
     :ivar at: when it was given, in seconds since 1970-01-01 UTC.
     :ivar size: how much it adds to a request, in bytes.
+    :ivar idle: 1 for a step that is no progress, 0 otherwise.
+    :ivar rows: how many rows of atoms and flows it changes.
+    :ivar state: the flow's new state, None where that stays.
     :ivar recorded: whether it is recorded.
     :ivar doubtful: whether it may be.
     :ivar error: what to raise instead of writing it alone.
@@ -35,11 +38,22 @@ class Item:
     what: str
     at: float
     size: int
+    idle: int
+    rows: int
+    state: str | None
     recorded: bool = False
     doubtful: bool = False
     error: Exception | None = None
     _leads: bool = False
     _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, entry: record.Entry, before: Known, what: str, at: float, size: int) -> Item:
+        """Return the item of a step that changes atoms, and perhaps the flow's state."""
+        assert entry.fence is not None
+        state = entry.values[0] if entry.columns else None
+        idle, rows = 0 if entry.progresses else 1, len(entry.changes) + (state is not None)
+        return cls(entry, entry.fence, before, what, at, size, idle, rows, state)
 
 
 class Group:

@@ -91,6 +91,19 @@ class _GroupTest(SqlTestCase):
             now = self.backend.jobs().get(job.id)
             self.assertEqual((job.seq + 2, 0), (now.seq, now.seq - now.claimed_seq))
 
+    def test_the_state_of_a_flow_goes_with_its_step(self) -> None:
+        entries = [
+            Entry(
+                job.flow_uuid, fence, changes=[Change(0, ('state',), ('RUNNING',))],
+                columns=('state',) if number % 2 else (), values=('RUNNING',) if number % 2 else ())
+            for number, (job, fence) in enumerate(self.owned)]
+        with StatementCounter(self.backend.database.engine) as counter:
+            self.assertEqual([''] * _FLOWS, self.together(entries))
+        self.assertEqual((2, 0, 0), (counter.commits, counter.reads, counter.rollbacks))
+        for number, (job, _) in enumerate(self.owned):
+            flow = self.backend.journal().load(job.flow_uuid).flow
+            self.assertEqual('RUNNING' if number % 2 else None, flow.state)
+
     def test_values_of_every_kind(self) -> None:
         columns = ('state', 'result', 'failure', 'revert_result', 'revert_failure', 'meta', 'intention')
         values = [

@@ -18,7 +18,7 @@ _SECONDS = 30
 
 def item(name: str = 'a', size: int = 1) -> Item:
     fence = Fence(name, 1)
-    return Item(Entry('flow', fence), fence, Known(0, 'owner'), '[]', 0.0, size)
+    return Item.of(Entry('flow', fence), Known(0, 'owner'), '[]', 0.0, size)
 
 
 class GroupTest(testtools.TestCase):
