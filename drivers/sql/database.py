@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -29,6 +30,9 @@ T = TypeVar('T')
 _TRIES = 12
 _BUDGET = 3.0
 
+#: Seconds to wait for one of the connections that are kept before another one is made.
+_MOMENT = 0.2
+
 _BEGIN = 'BEGIN IMMEDIATE'
 
 
@@ -43,6 +47,7 @@ class Database:
         self.statements = Statements()
         self.dialect = dialects.dialect_of(settings)
         self.sizes = Sizes(settings.max_value_bytes, self.dialect.ESCAPED)
+        self._kept = threading.Semaphore(settings.max_pool_size)
         self._pid = os.getpid()
         self._closed = False
         url = settings.url
@@ -133,7 +138,7 @@ class Database:
         :raises StorageUnavailable: the other writers of an SQLite database kept it.
         """
         self._check_process()
-        with self._queue(writing=True):
+        with self._queue(writing=True), self._turn_of_one():
             connection: Any = self._raw_connection()
             single = self.engine.dialect.name == 'postgresql'
             try:
@@ -212,13 +217,27 @@ class Database:
     @contextlib.contextmanager
     def _transaction(self, writing: bool) -> Iterator[sa.Connection]:
         engine = self._writing_engine if writing else self.engine
-        with self._queue(writing), engine.connect() as connection:
+        with self._queue(writing), self._turn_of_one(), engine.connect() as connection:
             try:
                 with connection.begin():
                     yield connection
             except BaseException:
                 _abandon(connection)
                 raise
+
+    @contextlib.contextmanager
+    def _turn_of_one(self) -> Iterator[None]:
+        """Wait a moment until one of the connections that are kept is free.
+
+        Most transactions are over sooner than another connection is made, which would be closed again afterwards. Who
+        has waited goes on all the same, with a connection beyond those.
+        """
+        taken = self._kept.acquire(timeout=_MOMENT)
+        try:
+            yield
+        finally:
+            if taken:
+                self._kept.release()
 
     def _queue(self, writing: bool) -> contextlib.AbstractContextManager[None]:
         if self._writers is None or not (writing or self._alone):

@@ -18,7 +18,7 @@ from tfd import exceptions, states
 from tfd.jobs import record as jobs_record
 from tfd.persistence.record import Entry, Fence, Settlement
 from tfd.testing.sql import StatementCounter
-from tfd_drivers.sql import tables
+from tfd_drivers.sql import database, tables
 
 
 class _FaultTest(SqlTestCase):
@@ -247,6 +247,26 @@ class _ServerFaultTest(_FaultTest):
             backend.database.run(lambda second: None)
 
         self.assertRaises(exceptions.StorageUnavailable, backend.database.run, work)
+
+    def test_many_at_once_share_the_connections_that_are_kept(self) -> None:
+        self.patch(database, '_MOMENT', 30.0)
+        shared = self.make(max_pool_size=2).database
+        made: list[int] = []
+        sa.event.listen(shared.engine, 'connect', lambda *_: made.append(1))
+        threads = [threading.Thread(target=shared.run, args=(self._ask,), daemon=True) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        self.assertLessEqual(len(made), 2)
+
+    def test_who_finds_them_all_in_use_goes_on_with_another(self) -> None:
+        self.patch(database, '_MOMENT', 0.01)
+        shared = self.make(max_pool_size=1, max_overflow=1).database
+        self.assertEqual(1, shared.run(lambda _first: shared.run(self._ask)))
+
+    def _ask(self, connection: sa.Connection) -> object:
+        return connection.exec_driver_sql('SELECT 1').scalar()
 
 
 class SqliteFaultTest(_FaultTest):
