@@ -130,6 +130,8 @@ class _MySQL(Dialect):
             'innodb_lock_wait_timeout': max(1, math.floor(settings.lock_timeout)),
             'lock_wait_timeout': max(1, math.ceil(settings.lock_timeout)),
             'sql_mode': "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+            # What MariaDB has anyway. Atoms are read many in a row; one by one where they are larger.
+            'group_concat_max_len': 2 ** 20,
         }
         if mariadb:
             variables |= {'idle_transaction_timeout': idle, 'max_statement_time': settings.statement_timeout}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from tfd import exceptions
 from tfd.persistence import codec as codecs
 from tfd.persistence import history, record
 from tfd_drivers.sql import history as rows
-from tfd_drivers.sql import steps, tables
+from tfd_drivers.sql import loading, steps, tables
 from tfd_drivers.sql.database import Database
 from tfd_drivers.sql.fence import Known, Sequences, guard, look, lost
 from tfd_drivers.sql.groups import Group
@@ -157,38 +157,7 @@ class SqlJournal:
 
     def load(self, flow: str) -> record.Snapshot:
         """Return all that is recorded of the flow, read in one snapshot."""
-        return self._database.run(lambda connection: self._load(connection, flow), writing=False)
-
-    def _load(self, connection: sa.Connection, flow: str) -> record.Snapshot:
-        # It began after whatever the caller knows of: several reads, one moment.
-        for statement in self._database.dialect.reading:
-            connection.exec_driver_sql(statement)
-        found = self._find_flow(connection, flow)
-        atoms, decisions = tables.atoms, tables.decisions
-        key = {'key_flow': flow}
-        atom_rows = self._select(
-            connection, 'load atoms', sa.select(atoms).where(atoms.c.flow == _bind(atoms.c.flow, 'key_flow'))
-            .order_by(atoms.c.number), key)
-        decision_rows = self._select(
-            connection, 'load decisions',
-            sa.select(decisions).where(decisions.c.flow == _bind(decisions.c.flow, 'key_flow')), key)
-        return record.Snapshot(
-            found, [record.AtomRecord(*row) for row in atom_rows],
-            [record.DecisionRecord(*row) for row in decision_rows])
-
-    def _find_flow(self, connection: sa.Connection, flow: str) -> record.FlowRecord:
-        flows = tables.flows
-        rows = self._select(
-            connection, 'load flow', sa.select(flows).where(flows.c.uuid == _bind(flows.c.uuid, 'key_uuid')),
-            {'key_uuid': flow})
-        if not rows:
-            raise exceptions.NotFound(f'no flow {flow!r} is recorded')
-        return record.FlowRecord(*rows[0])
-
-    def _select(
-        self, connection: sa.Connection, key: str, statement: sa.Select[Any], row: dict[str, Any]
-    ) -> Sequence[Iterable[Any]]:
-        return self._database.statements.get(connection, key, lambda _dialect: statement).select(connection, row).all()
+        return self._database.run(lambda connection: loading.load(self._database, connection, flow), writing=False)
 
 
 _ATOM_VALUES = tuple(field.name for field in fields(record.AtomRecord) if field.name in record.VALUES)
@@ -198,7 +167,3 @@ _ATOM_FIELDS = tuple(field.name for field in fields(record.AtomRecord))
 def _row(atom: record.AtomRecord) -> dict[str, Any]:
     # asdict() looks into every value; these are flat.
     return {name: getattr(atom, name) for name in _ATOM_FIELDS}
-
-
-def _bind(column: sa.Column[Any], name: str) -> sa.BindParameter[Any]:
-    return sa.bindparam(name, type_=column.type)

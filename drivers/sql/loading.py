@@ -28,9 +28,9 @@ def load(database: Database, connection: sa.Connection, flow: str) -> record.Sna
 
     :raises NotFound: no such flow.
     """
-    if connection.dialect.name != 'sqlite':
-        # For this transaction only, which began after whatever the caller knows of: several reads, one moment.
-        connection.exec_driver_sql('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+    # It began after whatever the caller knows of: several reads, one moment.
+    for statement in database.dialect.reading:
+        connection.exec_driver_sql(statement)
 
     def select(key: str, build: Callable[[], sa.ClauseElement]) -> Sequence[Any]:
         statement = database.statements.get(connection, key, lambda _dialect: build())

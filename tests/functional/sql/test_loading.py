@@ -14,8 +14,8 @@ from tfd.testing.sql import StatementCounter
 from tfd_drivers.sql import loading
 
 _NAMES = (
-    'plain', '"quoted" \'twice\' \\', 'a tab\t, a line\nand a return\r', '\x01\x08\x0c\x1f\x7f\x9f', '\u2028 \u2603 \U0001d11e',
-    '[1, "x"]', 'null', '', ' blank ', '%s %(a)s :a {a}', '</script>', 'e\u0301', '\ufffd',
+    'plain', '"quoted" \'twice\' \\', 'a tab\t, a line\nand a return\r', '\x01\x08\x0c\x1f\x7f\x9f',
+    '\u2028 \u2603 \U0001d11e', '[1, "x"]', 'null', '', ' blank ', '%s %(a)s :a {a}', '</script>', 'e\u0301', '\ufffd',
 )
 _VALUES = ('null', '1', '"\\u0000 \\"a\\" \\\\ \\n"', '{"$":["tuple",[1,2]]}', '', '[' * 200 + ']' * 200, None)
 
