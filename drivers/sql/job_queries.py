@@ -101,16 +101,14 @@ def page(query: record.JobQuery, before: Any) -> sa.Select[Any]:
                 jobs.c.id < before.id)))
         # Said once more in a way that every optimizer takes for the end of an index range.
         wanted.append(jobs.c.created_at <= before.created_at)
-    limit = max(0, query.limit)
-    if not query.states:
-        return sa.select(jobs).where(*wanted).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-    parts = [
-        sa.select(jobs).where(jobs.c.state == state, *wanted)
-        .order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-        for state in sorted(set(query.states))
-    ]
+    newest = sa.select(jobs).where(*wanted).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(
+        max(0, query.limit))
+    parts = [newest.where(jobs.c.state == state) for state in sorted(set(query.states))]
+    if len(parts) < 2:
+        # Not as a part of something: SQLite would copy all of it twice.
+        return parts[0] if parts else newest
     found = _together(parts)
-    return sa.select(found).order_by(found.c.created_at.desc(), found.c.id.desc()).limit(limit)
+    return sa.select(found).order_by(found.c.created_at.desc(), found.c.id.desc()).limit(max(0, query.limit))
 
 
 def claim() -> sa.Update:

@@ -123,7 +123,7 @@ class _CostTest(SqlTestCase):
 
     ANALYZE: str
 
-    def plan(self, statement: sa.Select[object], row: dict[str, object]) -> list[str]:
+    def plan(self, statement: sa.ClauseElement, row: dict[str, object]) -> list[str]:
         """Return the lines of the database's plan for a query."""
         def explain(connection: sa.Connection) -> list[str]:
             prepared = Prepared(statement, connection.dialect)
@@ -134,21 +134,46 @@ class _CostTest(SqlTestCase):
 
     EXPLAIN: str
     SCANS: str
+    SORT: str
+    #: The index of the primary key of jobs.
+    KEY: str
+
+    def check_plan(
+        self, index: str, statement: sa.ClauseElement, row: dict[str, object], sorts: bool = False,
+    ) -> None:
+        """Check that a statement goes by this index and reads nothing else; parts that are put together are sorted."""
+        plan = self.plan(statement, row)
+        text = '\n'.join(plan)
+        self.assertEqual([], [line for line in plan if re.search(self.SCANS, line)], text)
+        self.assertIn(index, text)
+        if not sorts:
+            self.assertNotIn(self.SORT, text)
 
     def test_looking_for_work_reads_an_index_only_as_far_as_needed(self) -> None:
         self.fill(2000)
         pending = {'state': states.UNCLAIMED, 'now': 1e10, 'limit': 5, 'in_0': 1, 'in_1': 2}
         orphans = {'state': states.CLAIMED, 'limit': 5, 'living_0': 'm/1/x', 'living_1': 'm/1/y'}
-        pages = [
-            job_queries.page(query, None) for query in (
-                record.JobQuery(limit=5), record.JobQuery(limit=5, states=(states.COMPLETE, states.PARKED)),
-                record.JobQuery(limit=5, owner='m/1/x'))
-        ]
-        for statement, row in (
-            (job_queries.pending(2), pending), (job_queries.orphans(2), orphans), *((page, {}) for page in pages),
-        ):
-            plan = self.plan(statement, row)
-            self.assertEqual([], [line for line in plan if re.search(self.SCANS, line)], '\n'.join(plan))
+        self.check_plan('ix_jobs_pending', job_queries.pending(2), pending, sorts=True)
+        self.check_plan('ix_jobs_owner', job_queries.orphans(2), orphans, sorts=True)
+
+    def test_a_claim_reads_the_key_only(self) -> None:
+        self.fill(2000)
+        row = {'key_id': 'x', 'key_epoch': 1, 'owner': 'm/1/x', 'claim_id': 'c', 'connections': '', 'updated_at': 1.0}
+        self.check_plan(self.KEY, job_queries.claim(), row)
+
+    def test_a_page_of_a_list_is_read_from_an_index_in_its_order(self) -> None:
+        self.fill(2000)
+        last = self.backend.jobs().list(record.JobQuery(limit=5))[-1]
+        for before in (None, last):
+            for index, query, sorts in (
+                ('ix_jobs_newest', record.JobQuery(limit=5), False),
+                ('ix_jobs_state', record.JobQuery(limit=5, states=(states.CLAIMED,)), False),
+                # Where most jobs have the state, the index of all is as good.
+                ('ix_jobs_', record.JobQuery(limit=5, states=(states.COMPLETE,)), False),
+                ('ix_jobs_', record.JobQuery(limit=5, states=(states.COMPLETE, states.PARKED)), True),
+                ('ix_jobs_', record.JobQuery(limit=5, owner='m/1/x'), True),
+            ):
+                self.check_plan(index, job_queries.page(query, before), {}, sorts)
 
 
 class SqliteCostTest(_CostTest):
@@ -159,6 +184,8 @@ class SqliteCostTest(_CostTest):
     EXPLAIN = 'EXPLAIN QUERY PLAN'
     # A scan of the table that is not through an index; the few rows of the parts may be sorted.
     SCANS = r'SCAN jobs(?! USING INDEX)'
+    SORT = 'USE TEMP B-TREE'
+    KEY = 'sqlite_autoindex_jobs_1'
 
     def test_looking_for_work_passes_over_what_has_to_wait(self) -> None:
         self.fill(200)
@@ -195,6 +222,8 @@ class MariaDBCostTest(_CostTest):
     ANALYZE = 'ANALYZE TABLE jobs'
     EXPLAIN = 'EXPLAIN'
     SCANS = r' jobs ALL '
+    SORT = 'Using filesort'
+    KEY = 'PRIMARY'
 
 
 class PostgreSQLCostTest(_CostTest):
@@ -204,6 +233,8 @@ class PostgreSQLCostTest(_CostTest):
     ANALYZE = 'ANALYZE jobs'
     EXPLAIN = 'EXPLAIN'
     SCANS = r'Seq Scan on jobs'
+    SORT = 'Sort'
+    KEY = 'pk_jobs'
 
 
 del _CostTest
