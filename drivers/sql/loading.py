@@ -39,7 +39,9 @@ def load(database: Database, connection: sa.Connection, flow: str) -> record.Sna
     found = select('load flow', lambda: _of_flow(tables.flows, tables.flows.c.uuid))
     if not found:
         raise exceptions.NotFound(f'no flow {flow!r} is recorded')
-    rows = _unpacked(select('load atoms together', _together)) if connection.dialect.name == 'mysql' else None
+    rows: Iterable[Any] | None = None
+    if connection.dialect.name == 'mysql':
+        rows = _unpacked(select('load atoms together', _together))
     if rows is None:
         rows = select('load atoms', lambda: _of_flow(tables.atoms, tables.atoms.c.flow).order_by(tables.atoms.c.number))
     decisions = select('load decisions', lambda: _of_flow(tables.decisions, tables.decisions.c.flow))

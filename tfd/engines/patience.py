@@ -68,7 +68,8 @@ class Patience:
     def _gives_up(self, attempt: tenacity.RetryCallState) -> bool:
         if self._ownership is not None:
             return self._suspending()
-        return (attempt.seconds_since_start or 0.0) >= self._options.get('patience', PATIENCE)
+        patience: float = self._options.get('patience', PATIENCE)
+        return (attempt.seconds_since_start or 0.0) >= patience
 
     def _before_waiting(self, attempt: tenacity.RetryCallState) -> None:
         if attempt.attempt_number == 1:
