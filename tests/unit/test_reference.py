@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import re
@@ -13,6 +14,7 @@ import testtools
 
 from tests.pages import pages
 from tests.unit.test_aliases import _ALIASES
+from tfd_drivers.sql.settings import Settings
 
 _REFERENCE = ''.join(page.text for name, page in pages().items() if name.startswith('reference/'))
 _LISTED = re.findall(r'^\.\. automodule:: (\S+)$', _REFERENCE, re.MULTILINE)
@@ -59,3 +61,12 @@ class ReferenceTest(testtools.TestCase):
 
     def test_every_module_has_a_docstring(self) -> None:
         self.assertEqual([], [name for name in _LISTED if not importlib.import_module(name).__doc__])
+
+    def test_has_every_option_of_sql_with_its_default(self) -> None:
+        page = pages()['reference/persistence.rst'].text
+        told = dict(re.findall(r'^``(\w+)`` +([\d.]+(?: MiB)?) ', page, re.MULTILINE))
+        defaults = {
+            field.name: field.default for field in dataclasses.fields(Settings) if field.name not in ('url', 'sealing')}
+        self.assertEqual(
+            {name: f'{value >> 20} MiB' if name == 'max_value_bytes' else f'{value:g}'
+             for name, value in defaults.items()}, told)

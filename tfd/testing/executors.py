@@ -115,6 +115,7 @@ class CarrierContract(_Base):
         return Gate(path)
 
     def setUp(self) -> None:
+        """Make a folder for what calls write, ``self.folder``, and a list of what is told, ``self.told``."""
         super().setUp()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
