@@ -41,10 +41,7 @@ class SqlCoordinator:
     Options, in ``conf`` (times in seconds):
 
     ``connection``
-        The database, as an URL; a small pool of connections of the coordinator's own is made for it.
-    ``backend``
-        A :class:`~tfd_drivers.sql.backend.SqlBackend` to share the connections of, instead. It stays the caller's to
-        close.
+        The database, as a URL; a small pool of connections of the coordinator's own is made for it.
     ``session_timeout`` (10)
         The length of a lease.
     ``request_timeout`` (half of ``session_timeout``)
@@ -71,9 +68,7 @@ class SqlCoordinator:
         self._limit = _seconds(conf, 'request_timeout', self._lease / 2)
         self._connect_timeout = _seconds(conf, 'connect_timeout', max(10.0, self._limit))
         self._observer = bool(conf.get('observer', False))
-        backend = conf.get('backend')
-        self._own_database = backend is None
-        self._database: Database = _own_database(conf, self._limit) if backend is None else backend.database
+        self._database = _own_database(conf, self._limit)
         self._leases = Leases(self._database, self._lease)
         self._patience = Patience(self._limit)
         self._ringer = Ringer(f'tfd-sql-ringer-{worker}')
@@ -123,8 +118,7 @@ class SqlCoordinator:
             self._thread.join(2 * self._limit)
         self._ringer.close()
         self._patience.close()
-        if self._own_database:
-            self._database.close()
+        self._database.close()
 
     def session(self) -> Session | None:
         """Return the session that lives now, None while there is none."""
