@@ -6,12 +6,12 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Any
 
-from stevedore import driver, extension
+from stevedore import driver
 from stevedore import exception as stevedore_exceptions
 
 from tfd import exceptions
 
-__all__ = ['load', 'load_all', 'names']
+__all__ = ['load', 'names']
 
 
 def names(group: str) -> list[str]:
@@ -31,15 +31,6 @@ def load(group: str, name: str) -> Any:
     except stevedore_exceptions.NoMatches as err:
         raise exceptions.UnknownPlugin(group, name, names(group)) from err
     return manager.driver
-
-
-def load_all(group: str) -> dict[str, Any]:
-    """Return every object that is installed in a group, by name.
-
-    :raises ImportError: one of them cannot be imported.
-    """
-    manager = extension.ExtensionManager(group, on_load_failure_callback=_raise)
-    return {found.name: found.plugin for found in manager}
 
 
 def _raise(manager: Any, entry: Any, error: BaseException) -> None:

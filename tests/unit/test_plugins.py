@@ -27,10 +27,6 @@ class PluginsTest(testtools.TestCase):
 
         self.assertIs(oslo_log._options.list_opts, plugins.load(_GROUP, 'oslo.log'))
 
-    def test_all_plugins_of_a_group(self) -> None:
-        found = plugins.load_all('oslo.config.opts.defaults')
-        self.assertEqual(set(plugins.names('oslo.config.opts.defaults')), set(found))
-
     def test_an_unknown_name_is_told_with_those_that_are_known(self) -> None:
         error = self.assertRaises(exceptions.UnknownPlugin, plugins.load, _GROUP, 'nothing')
         self.assertEqual((_GROUP, 'nothing'), (error.group, error.name))
@@ -39,10 +35,8 @@ class PluginsTest(testtools.TestCase):
     def test_an_unknown_group(self) -> None:
         error = self.assertRaises(exceptions.UnknownPlugin, plugins.load, 'tfd.no.such.group', 'x')
         self.assertEqual([], error.known)
-        self.assertEqual({}, plugins.load_all('tfd.no.such.group'))
 
     def test_a_plugin_that_cannot_be_imported_is_told(self) -> None:
         entry = importlib.metadata.EntryPoint('broken', 'tfd.no_such_module:thing', 'tfd.broken')
         with mock.patch('stevedore.extension.ExtensionManager.list_entry_points', return_value=[entry]):
             self.assertRaises(ImportError, plugins.load, 'tfd.broken', 'broken')
-            self.assertRaises(ImportError, plugins.load_all, 'tfd.broken')
