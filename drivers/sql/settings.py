@@ -22,7 +22,6 @@ _DRIVERS = {
     'mysql': 'mysql+pymysql', 'mysql+pymysql': 'mysql+pymysql',
     'mariadb': 'mysql+pymysql', 'mariadb+pymysql': 'mysql+pymysql',
     'postgresql': 'postgresql+psycopg', 'postgresql+psycopg': 'postgresql+psycopg',
-    'postgres': 'postgresql+psycopg',
 }
 
 

@@ -48,6 +48,11 @@ class FetchTest(testtools.TestCase):
         for conf in ({}, {'connection': None}, {'connection': ''}, {'connection': 5}, ''):
             self.assertRaises(exceptions.BadConfiguration, backends.fetch, conf)
 
+    def test_what_may_have_a_password_in_it_is_not_repeated(self) -> None:
+        connection = b'mysql://me:geheim@host/tfd'
+        for error, conf in ((TypeError, connection), (exceptions.BadConfiguration, {'connection': connection})):
+            self.assertNotIn('geheim', str(self.assertRaises(error, backends.fetch, conf)))
+
     def test_a_backend_is_closed_at_the_end_of_its_block(self) -> None:
         with backends.backend('memory') as made:
             made.close.assert_not_called()

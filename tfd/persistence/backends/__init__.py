@@ -31,12 +31,13 @@ def fetch(
     :raises UnknownPlugin: no driver of that name is installed.
     """
     if not isinstance(conf, str | Mapping):
-        raise TypeError(
-            f'the configuration of a backend must be a mapping or text, not {conf!r} ({type(conf).__name__})')
+        # It may have a password in it: the message does not repeat it.
+        raise TypeError(f'the configuration of a backend must be a mapping or text, not a {type(conf).__name__}')
     options = {'connection': conf} if isinstance(conf, str) else dict(conf)
     connection = options.get('connection')
     if not isinstance(connection, str) or not connection:
-        raise exceptions.BadConfiguration('connection', connection, 'the name of a persistence driver, or a URL')
+        raise exceptions.BadConfiguration(
+            'connection', connection and f'a {type(connection).__name__}', 'the name of a persistence driver, or a URL')
     scheme = connection.partition(':')[0]
     made: base.Backend = plugins.load(namespace, scheme.partition('+')[0].lower())(options, **kwargs)
     return made
