@@ -33,6 +33,7 @@ class _Odds(generator.Odds):
     suspends_in: float = 0.06
 
 
+#: Each kind of trouble met often, and alone; then all with arguments.
 _PROFILES = (
     _Odds(suspend=0.2),
     _Odds(nested=0.25, retry=0.2, execute_fails=0.05, link=0.6, decider=0.45, empty=0.0, suspend=0.1),
@@ -46,7 +47,6 @@ _PROFILES = (
     _Odds(controller=0.3, provides=0.5, requires=0.4, shares=0.3, stored=0.3, suspend=0.1),
     _Odds(controller=0.5, provides=0.2, requires=0.1, suspend=0.7, reloads=0.8, suspends_in=0.2),
 )
-"""Each kind of trouble met often, and alone; then all with arguments."""
 
 
 class _Flows(generator.Flows):

@@ -14,8 +14,8 @@ from tests.reference.spec import Spec
 
 __all__ = ['Finding', 'Report', 'judge', 'run']
 
+#: So often a spec is played on TaskFlow where its luck decides.
 _MOST_RUNS = 4
-"""So often a spec is played on TaskFlow where its luck decides."""
 
 _Plays = Callable[[Spec, str, play.Trace], play.Trace]
 

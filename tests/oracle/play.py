@@ -24,21 +24,20 @@ from tests.reference.spec import Script, Spec
 
 __all__ = ['ENDS', 'MOST_LIVES', 'Player', 'Trace']
 
+#: The states in which a call of an atom ends, and the call.
 ENDS = {'SUCCESS': 'execute', 'FAILURE': 'execute', 'REVERTED': 'revert', 'REVERT_FAILURE': 'revert'}
-"""The states in which a call of an atom ends, and the call."""
 
+#: A flow that has not ended after so many runs never will.
 MOST_LIVES = 100
-"""A flow that has not ended after so many runs never will."""
 
 _STORED = {'values': [7, 8]}
 
+#: What was seen: ``entries`` in their order, and what there is at the end.
+#:
+#: An entry is a list whose first item says what it is: ``call``, kind, name, number, what it was given, whether it
+#: succeeded, its outcome and a mark ('phantom', 'again' or ''); ``note``, atom, old state, new state, result; ``flow``,
+#: old state, new state; ``suspend``, asked for after the call before it; ``life``, a run begins.
 Trace = dict[str, Any]
-"""What was seen: ``entries`` in their order, and what there is at the end.
-
-An entry is a list whose first item says what it is: ``call``, kind, name, number, what it was given, whether it
-succeeded, its outcome and a mark ('phantom', 'again' or ''); ``note``, atom, old state, new state, result; ``flow``,
-old state, new state; ``suspend``, asked for after the call before it; ``life``, a run begins.
-"""
 
 
 class Player:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import queue
@@ -30,9 +31,12 @@ class _Worker:
 
     def play(self, spec: Spec, kind: str) -> play.Trace:
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps({'spec': wire.encode(spec), 'kind': kind}) + '\n')
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        line = ''
+        # A process that has ended takes no order either.
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(json.dumps({'spec': wire.encode(spec), 'kind': kind}) + '\n')
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
         if not line:
             raise WorkerFailed(f'the process that has TaskFlow has ended; it was given {spec}')
         answer: play.Trace = json.loads(line)
@@ -42,8 +46,10 @@ class _Worker:
 
     def close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+            # What it was not given any more is still to be written.
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
         self._process.kill()
         self._process.wait()
 

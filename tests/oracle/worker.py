@@ -16,8 +16,8 @@ import types
 
 from tests.oracle import play, wire
 
+#: For one spec: TaskFlow runs some for ever.
 _SECONDS = 20
-"""For one spec: TaskFlow runs some for ever."""
 
 
 def main() -> int:

@@ -10,8 +10,8 @@ from tests.reference.spec import DEPTHS, RAISE, RETRY, REVERT, REVERT_ALL, FlowS
 
 __all__ = ['ALWAYS', 'OWN_PROFILES', 'PROFILES', 'Flows', 'Odds', 'random_spec']
 
+#: The numbers of the calls of an atom that never succeeds.
 ALWAYS = frozenset(range(1, 100))
-"""The numbers of the calls of an atom that never succeeds."""
 
 PATTERNS = ('linear', 'unordered', 'graph')
 
@@ -37,6 +37,7 @@ class Odds:
     suspend: float = 0.25
 
 
+#: Odds under which each kind of trouble is met often, and met alone.
 PROFILES = {
     'mixed': Odds(),
     'deciders': Odds(
@@ -44,8 +45,8 @@ PROFILES = {
     'verdicts': Odds(
         nested=0.5, retry=0.8, execute_fails=0.35, always_fails=0.1, link=0.1, empty=0.0, suspend=0.1),
 }
-"""Odds under which each kind of trouble is met often, and met alone."""
 
+#: With what TaskFlow has no rules for: retries and deciders that raise.
 OWN_PROFILES = {
     **PROFILES,
     'raising': Odds(retry_raises=0.1, decider_raises=0.1, retry=0.5, suspend=0.1),
@@ -53,7 +54,6 @@ OWN_PROFILES = {
         nested=0.5, retry=0.5, link=0.6, decider=0.6, decider_raises=0.15, empty=0.15, execute_fails=0.15,
         suspend=0.3),
 }
-"""With what TaskFlow has no rules for: retries and deciders that raise."""
 
 
 def random_spec(rng: random.Random, size: int = 8, depth: int = 3, odds: Odds | None = None) -> Spec:

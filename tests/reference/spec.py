@@ -28,8 +28,8 @@ REVERT_ALL = 'REVERT_ALL'
 RAISE = 'RAISE'
 
 ATOM = 'ATOM'
+#: From the widest to the narrowest.
 DEPTHS = ('ALL', 'FLOW', 'NEIGHBORS', ATOM)
-"""From the widest to the narrowest."""
 
 
 @dataclass(frozen=True, slots=True)
