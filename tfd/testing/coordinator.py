@@ -97,7 +97,7 @@ class CoordinatorContract(_Base):
         return True
 
     def wins(self, coordinator: Coordinator, name: str) -> bool:
-        """Whether this member takes a lock; one that a busy service left unanswered is tried again until that is known."""
+        """Whether this member takes a lock; one that a busy service left unanswered is tried again until it is told."""
         unanswered = False
         end = self.clock.now() + self.patience
         while True:
