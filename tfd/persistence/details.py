@@ -11,8 +11,13 @@ from tfd import states
 from tfd.persistence import base, models, record
 
 __all__ = [
-    'atom_detail', 'atom_record', 'book_record', 'flow_detail', 'flow_record', 'logbook',
+    'PROGRESS', 'atom_detail', 'atom_record', 'book_record', 'flow_detail', 'flow_record', 'logbook', 'shown_atom',
 ]
+
+#: How far a task is that told nothing, by its state, as TaskFlow records it; tfd does not, for it follows.
+PROGRESS: dict[str | None, float] = {
+    states.SUCCESS: 1.0, states.REVERTED: 1.0,
+    **dict.fromkeys((states.RUNNING, states.FAILURE, states.REVERTING, states.REVERT_FAILURE), 0.0)}
 
 _KINDS: dict[str, type[models.AtomDetail]] = {'task': models.TaskDetail, 'retry': models.RetryDetail}
 
@@ -89,7 +94,16 @@ def atom_record(
         failure=_encoded(codec, atom.failure, f'failure of {who}', known, 'failure'),
         revert_result=_encoded(codec, atom.revert_results, f'revert result of {who}', known, 'revert_result'),
         revert_failure=_encoded(codec, atom.revert_failure, f'revert failure of {who}', known, 'revert_failure'),
-        meta=_encoded(codec, atom.meta or None, f'metadata of {who}', known, 'meta'))
+        meta=_encoded(codec, _own_meta(atom, codec, known) or None, f'metadata of {who}', known, 'meta'))
+
+
+def _own_meta(atom: models.AtomDetail, codec: base.Codec, known: record.AtomRecord | None) -> dict[str, Any]:
+    """Return metadata without the progress that :func:`shown_atom` has filled in."""
+    if known is None or known.kind != 'task' or atom.meta.get('progress', -1) != PROGRESS.get(known.state):
+        return atom.meta
+    if 'progress' in (codec.decode(known.meta) or {}):
+        return atom.meta
+    return {key: value for key, value in atom.meta.items() if key != 'progress'}
 
 
 # -- from records ----------------------------------------------------------------------------------
@@ -112,8 +126,16 @@ def flow_detail(stored: record.FlowRecord, atoms: Iterable[record.AtomRecord], c
     flow.state = stored.state
     flow.meta = codec.decode(stored.meta) or {}
     for atom in atoms:
-        flow.add(atom_detail(atom, codec))
+        flow.add(shown_atom(atom, codec))
     return flow
+
+
+def shown_atom(stored: record.AtomRecord, codec: base.Codec) -> models.AtomDetail:
+    """Return the detail of this record as it is shown: with the progress of a task that told none."""
+    atom = atom_detail(stored, codec)
+    if stored.kind == 'task' and 'progress' not in atom.meta and stored.state in PROGRESS:
+        atom.meta['progress'] = PROGRESS[stored.state]
+    return atom
 
 
 def atom_detail(stored: record.AtomRecord, codec: base.Codec) -> models.AtomDetail:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tfd import exceptions
 from tfd.persistence import base, details, models, record
@@ -112,6 +112,7 @@ class LogbookConnection:
 
     def save_logbook(self, book: models.LogBook) -> models.LogBook:
         """Store the book with its flow and atom details; flows that are stored already and not in it stay."""
+        _check('a logbook', book, models.LogBook)
         return self._write(lambda rows: self._save_book(rows, book))
 
     def _save_book(self, rows: Rows, book: models.LogBook) -> models.LogBook:
@@ -187,6 +188,7 @@ class LogbookConnection:
 
     def update_flow_details(self, flow_detail: models.FlowDetail) -> models.FlowDetail:
         """Store state, metadata and atoms of a flow that exists."""
+        _check('a flow detail', flow_detail, models.FlowDetail)
         return self._write(lambda rows: self._update_flow(rows, flow_detail))
 
     def _update_flow(self, rows: Rows, flow: models.FlowDetail) -> models.FlowDetail:
@@ -199,15 +201,16 @@ class LogbookConnection:
     def get_atom_details(self, ad_uuid: str) -> models.AtomDetail:
         """Return an atom detail."""
         found = self._read(lambda rows: _one('atom details', ad_uuid, rows.atoms(uuid=ad_uuid)))
-        return details.atom_detail(found, self._codec)
+        return details.shown_atom(found, self._codec)
 
     def get_atoms_for_flow(self, fd_uuid: str) -> Iterator[models.AtomDetail]:
         """Yield the atom details of a flow."""
         atoms = self._read(lambda rows: rows.atoms(flow=fd_uuid))
-        yield from (details.atom_detail(atom, self._codec) for atom in atoms)
+        yield from (details.shown_atom(atom, self._codec) for atom in atoms)
 
     def update_atom_details(self, atom_detail: models.AtomDetail) -> models.AtomDetail:
         """Store an atom that exists."""
+        _check('an atom detail', atom_detail, models.AtomDetail)
         return self._write(lambda rows: self._update_atom(rows, atom_detail))
 
     def _update_atom(self, rows: Rows, atom: models.AtomDetail) -> models.AtomDetail:
@@ -220,7 +223,7 @@ class LogbookConnection:
             raise exceptions.FlowOwned(flow.name, flow.uuid, *claim)
         if not claim:
             rows.put_atoms([mine])
-        return details.atom_detail(rows.atoms(uuid=atom.uuid)[0], self._codec)
+        return details.shown_atom(rows.atoms(uuid=atom.uuid)[0], self._codec)
 
     # -- from rows -----------------------------------------------------------------------------------
 
@@ -230,6 +233,15 @@ class LogbookConnection:
 
     def _flow(self, rows: Rows, stored: record.FlowRecord, lazy: bool) -> models.FlowDetail:
         return details.flow_detail(stored, () if lazy else rows.atoms(flow=stored.uuid), self._codec)
+
+
+def _check(what: str, value: Any, kind: type) -> None:
+    """Check what is to be stored.
+
+    :raises TypeError: it is something else.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f'{what} can be stored here, not {value!r} ({type(value).__name__})')
 
 
 def _check_kind(atom: record.AtomRecord, known: str) -> None:

@@ -105,7 +105,7 @@ class LogBook(_Detail):
     """A collection of flow details, kept under one name.
 
     :ivar created_at: when it was made or first stored (UTC, without a time zone), None where that is not known.
-    :ivar updated_at: when it was last changed; None where it was stored once only.
+    :ivar updated_at: when a flow detail was last added to it; None where none was.
     """
 
     __slots__ = ('_flows', 'created_at', 'updated_at')
@@ -114,7 +114,7 @@ class LogBook(_Detail):
         super().__init__(name, uuid)
         self._flows: dict[str, FlowDetail] = {}
         self.created_at: datetime.datetime | None = _now()
-        self.updated_at: datetime.datetime | None = self.created_at
+        self.updated_at: datetime.datetime | None = None
 
     def add(self, fd: FlowDetail) -> None:
         """Add a flow detail; one with the same UUID is replaced."""
@@ -178,11 +178,10 @@ class LogBook(_Detail):
         return book
 
     def _lines(self) -> list[str]:
-        lines = super()._lines()
+        lines = [*super()._lines(), *_meta_lines(self.meta)]
         for field in ('created_at', 'updated_at'):
             when = getattr(self, field)
             lines.append(f' - {field} = {when.isoformat() if when is not None else None}')
-        lines += _meta_lines(self.meta)
         for flow in self:
             lines += [' ' + line for line in flow._lines()]
         return lines

@@ -13,6 +13,7 @@ from typing import Any
 
 from tfd import states
 from tfd.persistence import models
+from tfd.persistence.details import PROGRESS
 from tfd.persistence.record import AtomRecord, DecisionRecord
 from tfd.plan import Kind, Plan
 from tfd.scheduler import Code
@@ -37,7 +38,6 @@ class _Nothing:
 NOTHING = _Nothing()
 
 _CODES = {name: code for code, name in enumerate(STATE_NAMES)}
-_EXECUTED = frozenset((Code.SUCCESS, Code.FAILURE, Code.REVERTING, Code.REVERTED, Code.REVERT_FAILURE))
 
 
 class Columns:
@@ -119,12 +119,12 @@ class Columns:
         return states.EXECUTE
 
     def progress_of(self, node: int) -> dict[str, Any]:
-        """Return an atom's metadata, its progress filled in where it never told any."""
+        """Return an atom's metadata, the progress of a task filled in where it never told any."""
         meta = dict(self.metas.get(node) or {})
-        if 'progress' not in meta and self.states[node] in _EXECUTED:
-            meta['progress'] = 1.0
-        if 'progress' in meta:
-            meta.setdefault('progress_details', None)
+        if 'progress' not in meta and self.plan.kinds[node] != Kind.RETRY:
+            progress = PROGRESS.get(self.state_of(node))
+            if progress is not None:
+                meta['progress'] = progress
         return meta
 
     # -- as records --------------------------------------------------------------------------------

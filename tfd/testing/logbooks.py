@@ -85,6 +85,29 @@ class ConnectionContract(BackendCase):
         self.assertEqual({'kept': True}, again.meta)
         self.same_atom(self.task, self.connection.get_atom_details(self.task.uuid))
 
+    def test_progress_is_shown_where_no_task_told_any(self) -> None:
+        shown = {}
+        for state in (states.PENDING, states.SUCCESS, states.FAILURE, states.REVERTED):
+            task = models.TaskDetail(state, str(uuid.uuid4()))
+            task.state = state
+            self.flow.add(task)
+            shown[task.uuid] = {} if state == states.PENDING else {'progress': float(state != states.FAILURE)}
+        self.connection.save_logbook(self.book)
+        self.connection.save_logbook(self.read().get_logbook(self.book.uuid))
+        (flow,) = self.read().get_logbook(self.book.uuid)
+        self.assertEqual(
+            {**shown, self.task.uuid: {'progress': 0.5}, self.retry.uuid: {}}, {atom.uuid: atom.meta for atom in flow})
+        stored = self.backend.journal().load(self.flow.uuid).atoms
+        self.assertEqual([self.task.uuid], [atom.uuid for atom in stored if atom.meta is not None])
+
+    def test_nothing_else_can_be_stored(self) -> None:
+        for call, what in (
+                (self.connection.save_logbook, 'a logbook'), (self.connection.update_flow_details, 'a flow detail'),
+                (self.connection.update_atom_details, 'an atom detail')):
+            with self.assertRaises(TypeError) as caught:
+                call(5)  # type: ignore[arg-type]  # The mistake that is meant.
+            self.assertEqual(f'{what} can be stored here, not 5 (int)', str(caught.exception))
+
     def test_a_lazy_book_has_no_flows(self) -> None:
         self.assertEqual(0, len(self.connection.get_logbook(self.book.uuid, lazy=True)))
 
@@ -244,11 +267,16 @@ class ConnectionContract(BackendCase):
 
     def test_saving_it_as_it_is_does_nothing(self) -> None:
         job = self.own()
+        fence = Fence(job.id, job.epoch)
+        done = Change(0, ('state',), (states.SUCCESS,))
+        self.backend.journal().append(Entry(job.flow_uuid, fence, [done]))
+        seq = self.jobs.get(job.id).seq
         flow = self.connection.get_flow_details(job.flow_uuid)
         self.connection.update_flow_details(flow)
         for task in flow:
             self.connection.update_atom_details(task)
-        self.assertEqual(job.seq + 1, self.jobs.get(job.id).seq)
+        self.connection.save_logbook(self.connection.get_logbook(job.book_uuid))
+        self.assertEqual(seq, self.jobs.get(job.id).seq)
 
     def test_a_flow_that_its_owner_has_not_recorded_yet_is_the_owners_too(self) -> None:
         job = self.claimed()

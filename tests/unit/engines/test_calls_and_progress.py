@@ -8,7 +8,7 @@ from typing import Any
 
 import testtools
 
-from tfd import engines, exceptions, task
+from tfd import engines, exceptions, retry, task
 from tfd.patterns import linear_flow, unordered_flow
 from tfd.persistence import memory, models
 
@@ -171,3 +171,23 @@ class PriorityTest(testtools.TestCase):
             one.priority = priority
         self.assertRaises(ValueError, engines.run, unordered_flow.Flow('f').add(*tasks))
         self.assertEqual(['d', 'c', 'a', 'b', '-d', '-c', '-a', '-b'], calls)
+
+
+class ShownProgressTest(testtools.TestCase):
+    """The progress of tasks that tell none, live and as it is recorded."""
+
+    def test_it_follows_from_the_state(self) -> None:
+        controller = retry.AlwaysRevert('r')
+        for options, expected in (
+                ({}, {'r': {}, 'a': {'progress': 1.0}, 'b': {'progress': 1.0}, 'c': {}}),
+                ({'never_resolve': True}, {'r': {}, 'a': {'progress': 1.0}, 'b': {'progress': 0.0}, 'c': {}})):
+            backend = memory.MemoryBackend()
+            flow = linear_flow.Flow('f', retry=controller).add(Plain('a'), Failing('b'), Plain('c'))
+            book, detail = models.LogBook('b'), models.FlowDetail('f')
+            book.add(detail)
+            backend.get_connection().save_logbook(book)
+            engine = engines.load(flow, book=book, flow_detail=detail, backend=backend, **options)
+            self.assertRaises(ValueError, engine.run)
+            self.assertEqual(expected, {atom.name: atom.meta for atom in detail})
+            recorded = backend.get_connection().get_atoms_for_flow(detail.uuid)
+            self.assertEqual(expected, {atom.name: atom.meta for atom in recorded})

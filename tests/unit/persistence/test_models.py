@@ -90,15 +90,22 @@ class LogBookTest(testtools.TestCase):
         self.assertEqual(book.pformat(), pickle.loads(pickle.dumps(book)).pformat())
         self.assertEqual(book.pformat(), copy.deepcopy(book).pformat())
 
+    def test_it_changes_when_a_flow_is_added(self) -> None:
+        book = models.LogBook('b')
+        self.assertIsNone(book.updated_at)
+        book.add(models.FlowDetail('f', 'fu'))
+        self.assertIsNotNone(book.updated_at)
+
     def test_it_is_printed_with_all_that_it_contains(self) -> None:
         book, flow, task = models.LogBook('b', 'bu'), models.FlowDetail('f', 'fu'), models.TaskDetail('t', 'tu')
         flow.add(task)
         book.add(flow)
+        book.meta = {'z': 1}
         task.meta = {'b': 1, 'a': {'x': 2}}
         text = book.pformat(indent=2).split('\n')
-        self.assertEqual(["  LogBook: 'b'", '   - uuid = bu'], text[:2])
+        self.assertEqual(["  LogBook: 'b'", '   - uuid = bu', '   - metadata:', '     + z = 1'], text[:4])
         self.assertEqual(
-            ["   FlowDetail: 'f'", '    - uuid = fu', '    - state = None', "    TaskDetail: 't'"], text[4:8])
+            ["   FlowDetail: 'f'", '    - uuid = fu', '    - state = None', "    TaskDetail: 't'"], text[6:10])
         self.assertEqual(['     - metadata:', "       + a = {'x': 2}", '       + b = 1'], text[-3:])
 
 
