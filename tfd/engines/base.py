@@ -112,6 +112,8 @@ class Engine(abc.ABC):
         :raises TypeError, ValueError: the timeout is no number; nothing has begun.
         :raises Exception: what the failed atom raised, where one alone failed in this process.
         :raises WrappedFailure: several failed, or one whose failure was recorded by another process.
+        :raises KeyboardInterrupt, SystemExit: raised in this thread; the flow is SUSPENDED, and can be resumed.
+        :raises ExecutionFailure: the executor takes no calls, or has dropped some; likewise.
         :raises OwnershipLost: the job is somebody else's by now; nothing more was done.
         :raises StorageUnavailable: steps cannot be recorded; nothing was reverted because of it, the flow can be
             resumed.

@@ -204,6 +204,8 @@ class ActionEngine(base.Engine):
         try:
             self.prepare()
             if self._storage.get_flow_state() in (_UNENDED if broken_off else _INTERRUPTED):
+                if not (thrown_in or broken_off):
+                    self._publisher.flow(states.SUSPENDING)
                 self._commit(Step([], []), states.FAILURE if thrown_in else states.SUSPENDED)
         except Exception:
             LOG.warning('flow %s has stopped, and that cannot be recorded', self._storage.flow_uuid, exc_info=True)

@@ -68,12 +68,12 @@ class EndTest(EngineTestCase):
                 told: list[str] = []
                 engine = engines.load(self.linear('a', 'b', b=raising(end())), backend=backend)
                 engine.notifier.register(
-                    'SUSPENDED', lambda state, details, told=told: told.append(details['old_state']))
+                    '*', lambda state, details, told=told: told.append(f'{details["old_state"]} {state}'))
                 self.assertRaises(end, engine.run)
                 self.assertEqual(['a.x', 'b.x'], self.calls)
                 self.assertEqual(['SUCCESS', 'RUNNING'], self.states(engine, 'a', 'b'))
                 self.assertEqual('SUSPENDED', engine.storage.get_flow_state())
-                self.assertEqual(['RUNNING'], told)
+                self.assertEqual(['PENDING RUNNING', 'RUNNING SUSPENDING', 'SUSPENDING SUSPENDED'], told)
                 if backend is not None:
                     self.assertEqual(('SUSPENDED', ['SUCCESS', 'RUNNING']), self.recorded(engine))
 
