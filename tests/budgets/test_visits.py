@@ -6,6 +6,7 @@ Counted are the lines of tfd that run: they bound the visits to nodes and edges 
 
 from __future__ import annotations
 
+import collections
 from typing import Any
 
 import testtools
@@ -14,6 +15,7 @@ from tests.budgets import flows
 from tests.budgets.lines import LineCounter
 from tfd import engines
 from tfd import plan as planning
+from tfd.listeners import base
 
 #: Lines per node and edge, of all attempts together: a little more than the dearest shape needs.
 _PER_NODE = {'plan': 70, 'scheduler': 130}
@@ -81,6 +83,30 @@ class VisitsTest(testtools.TestCase):
 
     def test_handed_on(self):
         self._check('handed on')
+
+
+class ListenedTest(testtools.TestCase):
+    """A listener on every event costs what the events are, of which each task has two."""
+
+    def _run(self, listened: bool) -> int:
+        with LineCounter() as counter:
+            engine = engines.load(flows.linear(400))
+            if listened:
+                base.Listener(engine).register()
+            engine.run()
+        return sum(counter.lines.values())
+
+    def test_lines(self):
+        self.assertLess(self._run(listened=True) / self._run(listened=False), 1.6)
+
+    def test_calls(self):
+        engine = engines.load(flows.linear(400))
+        listener = base.Listener(engine)
+        told: list[str] = []
+        listener._atom_receiver = lambda state, details: told.append(state)  # type: ignore[method-assign]
+        listener.register()
+        engine.run()
+        self.assertEqual({'RUNNING': 400, 'SUCCESS': 400}, collections.Counter(told))
 
 
 class DefinitionTest(testtools.TestCase):

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tfd.plan import Kind
+from tfd.plan import NOBODY, Kind
 from tfd.scheduler import Code, Moved, Step
 from tfd.scheduler.vocabulary import STATE_NAMES
-from tfd.storage.columns import Columns
+from tfd.storage.columns import NOTHING, Columns
 from tfd.task import EVENT_UPDATE_PROGRESS, PROGRESS_SINK
 
 if TYPE_CHECKING:
@@ -33,12 +33,16 @@ class Publisher:
 
     def __init__(self, engine: ActionEngine) -> None:
         self._engine = engine
+        self._notifier = engine.atom_notifier
         #: Values of the run; there once the engine is prepared.
         self.columns: Columns
         #: Nodes of tasks that have listeners of their own.
         self.watched: set[int] = set()
+        # The node that was told of last, and its UUID: most begin and end with nothing in between.
+        self._latest = NOBODY
+        self._uuid = ''
 
-    def news(self, step: Step) -> list[tuple[int, int, int, dict[str, Any]]]:
+    def news(self, step: Step) -> list[tuple[int, int, int, Any]]:
         """Return what there is to tell of a step, as ``(node, old, new, outcome)``.
 
         To be called before the step is recorded: a scope that is reset in the same step forgets its outcomes then.
@@ -54,25 +58,27 @@ class Publisher:
                 latest[item.node] = item.code
         return news
 
-    def _outcome(self, node: int, code: int) -> dict[str, Any]:
-        """Return the ``result`` that goes with a state, where one does."""
+    def _outcome(self, node: int, code: int) -> Any:
+        """Return the ``result`` that goes with a state, NOTHING where none does."""
         columns = self.columns
         if code == _SUCCESS:
-            return {'result': columns.results[node]}
+            return columns.results[node]
         outcomes: dict[int, Mapping[int, Any]] = {
             Code.FAILURE: columns.failures, Code.REVERTED: columns.revert_results,
             Code.REVERT_FAILURE: columns.revert_failures}
-        return {'result': outcomes[code].get(node)} if code in outcomes else {}
+        return outcomes[code].get(node) if code in outcomes else NOTHING
 
-    def atom(self, node: int, old: int, new: int, outcome: Mapping[str, Any] | None = None) -> None:
+    def atom(self, node: int, old: int, new: int, outcome: Any = NOTHING) -> None:
         """Tell that an atom went from one state to another."""
         columns = self.columns
         plan = columns.plan
+        if self._latest != node:
+            self._latest, self._uuid = node, columns.uuid_of(node)
         name, uuid = _RETRY_KEYS if plan.kinds[node] == _RETRY else _TASK_KEYS
-        details = {name: plan.atoms[node].name, uuid: columns.uuid_of(node), 'old_state': STATE_NAMES[old]}
-        if outcome:
-            details.update(outcome)
-        self._engine.atom_notifier.notify(STATE_NAMES[new], details)
+        details = {name: plan.atoms[node].name, uuid: self._uuid, 'old_state': STATE_NAMES[old]}
+        if outcome is not NOTHING:
+            details['result'] = outcome
+        self._notifier.notify(STATE_NAMES[new], details)
 
     def flow(self, state: str) -> None:
         """Show, and tell, that the flow is in a state that is not recorded."""
@@ -90,6 +96,7 @@ class Publisher:
 
     def watch(self) -> None:
         """Find out, at the begin of a run, which tasks have listeners of their own."""
+        self._latest = NOBODY
         self.watched = {
             node for node, atom in enumerate(self.columns.plan.atoms) if getattr(atom, '_made_notifier', None)}
 
@@ -106,8 +113,8 @@ class Publisher:
         old = columns.states[node]
         columns.states[node] = code
         columns.open_attempts.discard(node)
-        if self._engine.atom_notifier.topics:
-            self.atom(node, old, code, self._outcome(node, code))
+        if self._notifier.topics:
+            self.atom(node, old, code, columns.results[node] if code == _SUCCESS else self._outcome(node, code))
         if node in self.watched and code in _COMPLETE:
             self._tell_task(node, 1.0)
 

@@ -97,6 +97,12 @@ class Listener:
     def _retry_receiver(self, state: str, details: dict[str, Any]) -> None:
         """Take a change of a retry's state."""
 
+    def _atom_receiver(self, state: str, details: dict[str, Any]) -> None:
+        if 'task_name' in details:
+            self._task_receiver(state, details)
+        elif 'retry_name' in details:
+            self._retry_receiver(state, details)
+
     def register(self) -> None:
         """Begin to listen; a listener that listens already goes on.
 
@@ -106,17 +112,21 @@ class Listener:
             return
         atoms, flow = self._engine.atom_notifier, self._engine.notifier
         try:
-            self._listen(atoms, 'task', self._task_receiver, _is_task)
-            self._listen(atoms, 'retry', self._retry_receiver, _is_retry)
-            self._listen(flow, 'flow', self._flow_receiver, None)
+            tasks, retries = self._listen_for['task'], self._listen_for['retry']
+            # One call, not two, for what is to be heard of both.
+            both = tuple(event for event in tasks if event in retries)
+            self._listen(atoms, both, self._atom_receiver, None)
+            self._listen(atoms, (event for event in tasks if event not in both), self._task_receiver, _is_task)
+            self._listen(atoms, (event for event in retries if event not in both), self._retry_receiver, _is_retry)
+            self._listen(flow, self._listen_for['flow'], self._flow_receiver, None)
         except Exception:
             self.deregister()
             raise
 
     def _listen(
-        self, where: Notifier, kind: str, receiver: _Receiver, details_filter: DetailsFilter | None,
+        self, where: Notifier, events: Iterable[str], receiver: _Receiver, details_filter: DetailsFilter | None,
     ) -> None:
-        for event in self._listen_for[kind]:
+        for event in events:
             where.register(event, receiver, details_filter=details_filter)
             self._registered.append((where, event, receiver, details_filter))
 

@@ -6,6 +6,7 @@ Objects per atom are made only for those who look: a flow detail shows the colum
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,8 @@ class _Nothing:
 NOTHING = _Nothing()
 
 _CODES = {name: code for code, name in enumerate(STATE_NAMES)}
+#: The digit that says which variant of UUIDs one is, by what the hash has there.
+_VARIANT = {digit: '89ab'[int(digit, 16) & 3] for digit in '0123456789abcdef'}
 
 
 class Columns:
@@ -72,8 +75,8 @@ class Columns:
         self.decisions: dict[str, DecisionRecord] = {}
         self.open_attempts: set[int] = set()
         self.numbers: Sequence[int] = range(1, size + 1)
+        # Those that are recorded; the others are not kept.
         self._uuids: dict[int, str] = {}
-        self._space: bytes | None = None
         self._by_uuid: dict[str, int] | None = None
 
     # -- one node ----------------------------------------------------------------------------------
@@ -81,11 +84,7 @@ class Columns:
     def uuid_of(self, node: int) -> str:
         """Return the atom's UUID: the recorded one, or one derived from the flow's UUID and the atom's name."""
         known = self._uuids.get(node)
-        if known is None:
-            if self._space is None:
-                self._space = _space_of(self.flow_uuid)
-            known = self._uuids[node] = _uuid5_text(self._space, str(self.plan.atoms[node].name))
-        return known
+        return known if known is not None else derived_uuid(self.flow_uuid, str(self.plan.atoms[node].name))
 
     def state_of(self, node: int) -> str:
         """Return the atom's state as a word."""
@@ -221,24 +220,22 @@ class Columns:
 
 def derived_uuid(flow_uuid: str, name: str) -> str:
     """Return the UUID of an atom that has no recorded one: always the same for this flow and name."""
-    return _uuid5_text(_space_of(flow_uuid), name)
+    # The text of uuid.uuid5 (RFC 9562, 5.5) without the objects: listeners hear of each.
+    spell = _space_of(flow_uuid).copy()
+    spell.update(name.encode())
+    text = spell.hexdigest()
+    return f'{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}'
 
 
-def _space_of(flow_uuid: str) -> bytes:
+@functools.lru_cache(maxsize=1024)
+def _space_of(flow_uuid: str) -> Any:
+    """Return a hash that has been given the namespace of a flow: to copy it is faster than to begin one."""
     try:
-        return uuid.UUID(flow_uuid).bytes
+        space = uuid.UUID(flow_uuid)
     except ValueError:
         # Who records a flow may call it as they like.
-        return uuid.uuid5(uuid.NAMESPACE_OID, flow_uuid).bytes
-
-
-def _uuid5_text(space: bytes, name: str) -> str:
-    """Return the text of ``uuid.uuid5(space, name)`` (RFC 9562, 5.5), without the objects: listeners hear of each."""
-    digest = bytearray(hashlib.sha1(space + name.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0f | 0x50
-    digest[8] = digest[8] & 0x3f | 0x80
-    text = digest.hex()
-    return f'{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}'
+        space = uuid.uuid5(uuid.NAMESPACE_OID, flow_uuid)
+    return hashlib.sha1(space.bytes, usedforsecurity=False)
 
 
 def version_text(version: Any) -> str:

@@ -17,11 +17,15 @@ LOG = logger.LazyLogger(__name__)
 Callback = Callable[..., Any]
 DetailsFilter = Callable[[dict[str, Any]], bool]
 
+#: So many events are known with those who hear of them: the names of events may be made up.
+_MOST_EVENTS = 64
+_NOBODY: Mapping[str, Any] = {}
+
 
 class Listener:
     """A callback with its extra arguments and its filter on the details."""
 
-    __slots__ = ('_args', '_callback', '_details_filter', '_kwargs')
+    __slots__ = ('_args', '_callback', '_details_filter', '_kwargs', '_plain')
 
     def __init__(
         self, callback: Callback, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None,
@@ -31,6 +35,8 @@ class Listener:
         self._details_filter = details_filter
         self._args = tuple(args or ())
         self._kwargs = dict(kwargs or {})
+        # The callback where it is called with the event and the details alone, and always; None where it is not.
+        self._plain = callback if details_filter is None and not self._args and not self._kwargs else None
 
     @property
     def callback(self) -> Callback:
@@ -72,6 +78,19 @@ class Listener:
         return f'<Listener calling into {self._callback!r}{extra}>'
 
 
+class _Topics(dict[str, tuple[Listener, ...]]):
+    """Who listens, by event. Replaced, never changed.
+
+    :ivar hearers: who is called at each event that has been notified of; known for these listeners only.
+    """
+
+    __slots__ = ('hearers',)
+
+    def __init__(self, listeners: Mapping[str, tuple[Listener, ...]] = _NOBODY) -> None:
+        super().__init__(listeners)
+        self.hearers: dict[str, tuple[Listener, ...]] = {}
+
+
 class Notifier:
     """Calls listeners: those of ANY first, then those of the very event, each in the order of registration.
 
@@ -86,9 +105,8 @@ class Notifier:
     _DISALLOWED_NOTIFICATION_EVENTS = frozenset((ANY,))
 
     def __init__(self) -> None:
-        #: Who listens, by event. Replaced, never changed: notify() walks what was registered when it began, without a
-        #: lock.
-        self.topics: Mapping[str, tuple[Listener, ...]] = {}
+        #: Who listens, by event: notify() walks what was registered when it began, without a lock.
+        self.topics = _Topics()
 
     def __len__(self) -> int:
         return sum(len(listeners) for listeners in self.topics.values())
@@ -103,19 +121,35 @@ class Notifier:
 
     def reset(self) -> None:
         """Forget every listener."""
-        self.topics = {}
+        self.topics = _Topics()
 
     def notify(self, event_type: str, details: dict[str, Any]) -> None:
         """Call the listeners of the event with a copy of the details each; filters see the details themselves."""
         topics = self.topics
-        if not topics or not self.can_trigger_notification(event_type):
+        if not topics:
             return
-        for listener in topics.get(self.ANY, ()) + topics.get(event_type, ()):
+        hearers = topics.hearers.get(event_type)
+        if hearers is None:
+            hearers = self._find_hearers(topics, event_type)
+        for listener in hearers:
+            plain = listener._plain
             try:
-                listener(event_type, details)
+                if plain is not None:
+                    plain(event_type, details=details.copy())
+                else:
+                    listener(event_type, details)
             except Exception:
                 LOG.warning(
                     'Failure calling listener %s to notify about event %s', listener, event_type, exc_info=True)
+
+    def _find_hearers(self, topics: _Topics, event_type: str) -> tuple[Listener, ...]:
+        """Return who is to be called, and keep that."""
+        hearers: tuple[Listener, ...] = ()
+        if self.can_trigger_notification(event_type):
+            hearers = topics.get(self.ANY, ()) + topics.get(event_type, ())
+        if len(topics.hearers) < _MOST_EVENTS:
+            topics.hearers[event_type] = hearers
+        return hearers
 
     def register(
         self, event_type: str, callback: Callback, args: Iterable[Any] | None = None,
@@ -145,7 +179,7 @@ class Notifier:
         for key in self.RESERVED_KEYS:
             if kwargs and key in kwargs:
                 raise KeyError(f'reserved key {key!r} not allowed in kwargs')
-        self.topics = {**self.topics, event_type: (*self.topics.get(event_type, ()), listener)}
+        self.topics = _Topics({**self.topics, event_type: (*self.topics.get(event_type, ()), listener)})
 
     def deregister(self, event_type: str, callback: Callback, details_filter: DetailsFilter | None = None) -> bool:
         """Forget a listener; tell whether it was registered."""
@@ -156,7 +190,7 @@ class Notifier:
                 topics = {**self.topics, event_type: rest}
                 if not rest:
                     del topics[event_type]
-                self.topics = topics
+                self.topics = _Topics(topics)
                 return True
         return False
 
@@ -164,7 +198,7 @@ class Notifier:
         """Forget every listener of the event; return how many there were."""
         topics = dict(self.topics)
         gone = topics.pop(event_type, ())
-        self.topics = topics
+        self.topics = _Topics(topics)
         return len(gone)
 
     def copy(self) -> Notifier:

@@ -76,6 +76,34 @@ class ListenerTest(testtools.TestCase):
             engines.run(engine)
         self.assertEqual([('b', states.FAILURE), ('flow', states.REVERTED)], listener.told())
 
+    def test_hears_of_states_chosen_for_tasks_and_retries_apart(self) -> None:
+        engine = engines.failing()
+        with engines.Recorder(
+            engine, task_listen_for=(states.FAILURE, states.SUCCESS), retry_listen_for=(states.SUCCESS, states.REVERTED),
+            flow_listen_for=None,
+        ) as listener:
+            engines.run(engine)
+        self.assertEqual(
+            [('r', states.SUCCESS), ('a', states.SUCCESS), ('b', states.FAILURE), ('r', states.REVERTED)],
+            listener.told())
+        self.assertEqual(0, len(engine.atom_notifier))
+
+    def test_hears_nothing_of_what_is_neither_task_nor_retry(self) -> None:
+        stub = _Stub()
+        heard: list[str] = []
+
+        class _Hears(base.Listener):
+            def _task_receiver(self, state: str, details: dict[str, Any]) -> None:
+                heard.append('task')
+
+            def _retry_receiver(self, state: str, details: dict[str, Any]) -> None:
+                heard.append('retry')
+
+        with _Hears(stub):
+            for details in ({'task_name': 't'}, {'retry_name': 'r'}, {'name': 'x'}):
+                stub.atom_notifier.notify(states.SUCCESS, details)
+        self.assertEqual(['task', 'retry'], heard)
+
     def test_hears_nothing_after_the_with_statement(self) -> None:
         engine = engines.succeeding()
         with engines.Recorder(engine) as listener:
@@ -89,7 +117,7 @@ class ListenerTest(testtools.TestCase):
         listener = engines.Recorder(engine)
         listener.register()
         listener.register()
-        self.assertEqual((1, 2), (len(engine.notifier), len(engine.atom_notifier)))
+        self.assertEqual((1, 1), (len(engine.notifier), len(engine.atom_notifier)))
         listener.deregister()
         listener.deregister()
         self.assertEqual((0, 0), (len(engine.notifier), len(engine.atom_notifier)))
