@@ -156,5 +156,7 @@ def _single_moves(transitions: list[Any]) -> Iterator[Any]:
     for item in transitions:
         if isinstance(item, machine.MovedAll):
             yield from (machine.Moved((node, item.code)) for node in range(item.first, item.last + 1))
+        elif isinstance(item, machine.GatedAll):
+            yield from (machine.Gated(target, 'yes') for target in item.targets)
         else:
             yield item

@@ -59,6 +59,8 @@ class Journal:
                     _put(self.verdicts, scope, verdict)
                 case machine.Gated(target, answer):
                     _put(self.answers, target, answer)
+                case machine.GatedAll(targets):
+                    self.answers.update(dict.fromkeys(targets, 'yes'))
 
     def progress(self) -> machine.Progress:
         """Return what a new scheduler starts from."""

@@ -9,11 +9,13 @@ from tfd import deciders
 from tfd import retry as retries
 from tfd.executors import calls
 from tfd.plan import NOBODY, Plan
+from tfd.plan.model import Gate
 from tfd.scheduler import Answered, Ask, Code, Decide, Decided
 from tfd.scheduler.vocabulary import FAILED
 from tfd.storage import Storage
+from tfd.storage.columns import Columns
 
-__all__ = ['ask', 'decide']
+__all__ = ['answer', 'ask', 'decide']
 
 _DECISIONS = tuple(retries.Decision)
 _IGNORE = int(Code.IGNORE)
@@ -41,8 +43,27 @@ def ask(storage: Storage, plan: Plan, command: Ask) -> Answered:
 
 def decide(storage: Storage, plan: Plan, command: Decide) -> Decided:
     """Ask all the deciders that can keep an atom from starting."""
+    return Decided(command.target, answer(storage, plan, command.target))
+
+
+def answer(storage: Storage, plan: Plan, target: int) -> str:
+    """Ask the deciders of a target; return what :class:`~tfd.scheduler.Decided` says of them."""
     columns = storage.columns
-    gate = plan.gates[command.target]
+    gate = plan.gates[target]
+    source = gate.sources[0]
+    try:
+        if len(gate.sources) == 1 and source != NOBODY and columns.states[source] != _IGNORE:
+            # As most are: without the lists that several take.
+            yes = gate.deciders[0](history={plan.atoms[source].name: columns.results[source]})
+            return '' if yes else gate.depths[0].value
+        return _ask_all(columns, gate)
+    except BaseException as err:
+        storage.add_failure(target, calls.caught(plan.atoms[target], err))
+        return FAILED
+
+
+def _ask_all(columns: Columns, gate: Gate) -> str:
+    atoms = columns.plan.atoms
     history: dict[str, Any] = {}
     asked = []
     for at, source in enumerate(gate.sources):
@@ -50,14 +71,7 @@ def decide(storage: Storage, plan: Plan, command: Decide) -> Decided:
             asked.append(at)
         elif columns.states[source] != _IGNORE:
             asked.append(at)
-            history[plan.atoms[source].name] = columns.results[source]
-    refused = []
-    try:
-        for at in asked:
-            # Each may do with what it is given what it likes.
-            if not gate.deciders[at](history=dict(history)):
-                refused.append(gate.depths[at])
-    except BaseException as err:
-        storage.add_failure(command.target, calls.caught(plan.atoms[command.target], err))
-        return Decided(command.target, FAILED)
-    return Decided(command.target, deciders.pick_widest(refused).value if refused else '')
+            history[atoms[source].name] = columns.results[source]
+    # Each may do with what it is given what it likes.
+    refused = [gate.depths[at] for at in asked if not gate.deciders[at](history=dict(history))]
+    return deciders.pick_widest(refused).value if refused else ''

@@ -51,7 +51,8 @@ class SerialEngine(engine.ActionEngine):
         executing = type(command) is ExecuteChain
         nodes = range(first, last + 1) if executing else range(last, first - 1, -1)
         call = self._execute if executing else self._revert
-        gates = self.plan.gates if executing else ()
+        plan, storage = self.plan, self._storage
+        gates = plan.gates if executing else ()
         ok, told = True, None
         token = calls.PROGRESS.set(self._publisher.progress)
         try:
@@ -59,9 +60,9 @@ class SerialEngine(engine.ActionEngine):
                 if self._suspending:
                     break
                 if stop in gates and stop != first:
-                    told = questions.decide(self._storage, self.plan, machine.Decide(stop))
+                    told = questions.answer(storage, plan, stop)
                     # Also where that was a yes, and whoever was asked has the flow suspended.
-                    if told.answer or self._suspending:
+                    if told or self._suspending:
                         break
                     told = None
                 if not (ok := call(stop)):
@@ -72,7 +73,7 @@ class SerialEngine(engine.ActionEngine):
             calls.PROGRESS.reset(token)
         events.append(ChainExecuted((first, stop, ok)) if executing else ChainReverted((last, stop, ok)))
         if told is not None:
-            events.append(told)
+            events.append(machine.Decided(stop, told))
         if self._suspending:
             self._tell_suspending(events)
 

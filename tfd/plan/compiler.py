@@ -70,8 +70,8 @@ class _Build:
         self.item_of: list[int] = []
         self.flows: list[model.FlowNode] = []
         self.scopes: list[list[int]] = [[model.NOBODY, model.NOBODY, 0, 0, 0]]
-        # Entry of the target, source, decider, depth.
-        self.gates: list[tuple[int, int, Any, Any]] = []
+        # Entry of the target; source, decider, depth.
+        self.gates: list[tuple[int, tuple[int, Any, Any]]] = []
         self.by_name: dict[str, int] = {}
         self.duplicates: dict[str, None] = {}
         self.seen: set[int] = set()
@@ -179,10 +179,10 @@ class _Build:
     def _gates(self) -> dict[int, model.Gate]:
         """Return the deciders by the atom that they can keep from starting: each atom that a target begins with."""
         found: dict[int, list[tuple[int, Any, Any]]] = {}
-        for entry, source, decider, depth in self.gates:
-            for node in self._begin_of(entry):
-                found.setdefault(node, []).append((source, decider, depth))
-        return {node: model.Gate(*zip(*links, strict=True)) for node, links in sorted(found.items())}
+        for entry, link in self.gates:
+            for node in (entry,) if self.kinds[entry] != _JOIN else self._begin_of(entry):
+                found.setdefault(node, []).append(link)
+        return {node: model.Gate(*zip(*found[node], strict=True)) for node in sorted(found)}
 
     def _begin_of(self, entry: int) -> list[int]:
         """Return the atoms behind a flow's way in that nothing but joins comes before.
@@ -374,8 +374,8 @@ class _GraphLevel(_UnorderedLevel):
                 first = self._entries[number]
                 is_atom = first == last and build.item_of[first] == number and build.flow_of[first] == self.flow
                 build.gates.append(
-                    (entry, last if is_atom else model.NOBODY, data[flow_model.LINK_DECIDER],
-                     data[flow_model.LINK_DECIDER_DEPTH]))
+                    (entry, (last if is_atom else model.NOBODY, data[flow_model.LINK_DECIDER],
+                             data[flow_model.LINK_DECIDER_DEPTH])))
         self._entries.append(entry)
         self._ends.append(exit_)
         if self.position in self._sinks:

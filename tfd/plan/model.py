@@ -52,8 +52,7 @@ class Scope:
         return [scope for scope in table if least <= scope <= self.inner]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """Deciders that can keep one atom from starting: asked together, once nothing else does.
 
     A link to a flow counts for each atom that the flow begins with.

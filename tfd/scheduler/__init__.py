@@ -16,6 +16,7 @@ from tfd.scheduler.vocabulary import (
     ExecuteChain,
     Executed,
     Gated,
+    GatedAll,
     Judged,
     Moved,
     MovedAll,
@@ -31,6 +32,6 @@ from tfd.scheduler.vocabulary import (
 
 __all__ = [
     'Answered', 'Ask', 'Asked', 'ChainExecuted', 'ChainReverted', 'Code', 'Decide', 'Decided', 'Event', 'Execute',
-    'ExecuteChain', 'Executed', 'Gated', 'Judged', 'Moved', 'MovedAll', 'Options', 'Progress', 'Resolved', 'Revert',
+    'ExecuteChain', 'Executed', 'Gated', 'GatedAll', 'Judged', 'Moved', 'MovedAll', 'Options', 'Progress', 'Resolved', 'Revert',
     'RevertChain', 'Reverted', 'Scheduler', 'Step', 'Suspended',
 ]

@@ -124,7 +124,8 @@ class Chains:
         """Take the gates before ``counted`` as passed: their deciders have said yes."""
         passed = [target for target in self._gates if target < counted]
         self._scheduler.answered.update(passed)
-        self._scheduler.step.transitions += [v.Gated(target, 'yes') for target in passed]
+        if passed:
+            self._scheduler.step.transitions.append(v.GatedAll((tuple(passed),)))
         all_passed = len(passed) == len(self._gates)
         self._most_gates = 2 * self._most_gates if all_passed else _FEW_GATES
         if stop == counted and not all_passed and stop in self._gates:

@@ -16,7 +16,7 @@ from tfd import states
 
 __all__ = [
     'Answered', 'Ask', 'Asked', 'ChainExecuted', 'ChainReverted', 'Code', 'Command', 'Decide', 'Decided', 'Event',
-    'Execute', 'ExecuteChain', 'Executed', 'Gated', 'Judged', 'Moved', 'MovedAll', 'Options', 'Progress', 'Resolved',
+    'Execute', 'ExecuteChain', 'Executed', 'Gated', 'GatedAll', 'Judged', 'Moved', 'MovedAll', 'Options', 'Progress', 'Resolved',
     'Revert', 'RevertChain', 'Reverted', 'Step', 'Suspended', 'Transition',
 ]
 
@@ -244,7 +244,15 @@ class Gated(NamedTuple):
     answer: str
 
 
-Transition = Moved | MovedAll | Resolved | Asked | Judged | Gated
+class GatedAll(_Made):
+    """The deciders of several targets have said yes: ``(targets,)``."""
+
+    __slots__ = ()
+    __match_args__ = ('targets',)
+    targets: tuple[int, ...] = _element(0)
+
+
+Transition = Moved | MovedAll | Resolved | Asked | Judged | Gated | GatedAll
 
 
 @dataclasses.dataclass(slots=True)

@@ -53,6 +53,7 @@ class Columns:
     :ivar gone: failures of atoms that are recorded and not in the plan any more, by name.
     :ivar histories: of each retry, ``[(provided, {atom name: Failure}), …]``.
     :ivar decisions: what was decided and is in force, by subject (:mod:`tfd.storage.decisions`).
+    :ivar passed: targets whose deciders have said yes, beside those in ``decisions``; where nothing is recorded.
     :ivar open_attempts: retries whose latest attempt is not recorded yet.
     :ivar numbers: the number of each node's record in its flow.
     """
@@ -73,6 +74,7 @@ class Columns:
         self.resolved: set[int] = set()
         self.metas: dict[int, dict[str, Any]] = {}
         self.decisions: dict[str, DecisionRecord] = {}
+        self.passed: set[int] = set()
         self.open_attempts: set[int] = set()
         self.numbers: Sequence[int] = range(1, size + 1)
         # Those that are recorded; the others are not kept.

@@ -14,8 +14,9 @@ from typing import Any
 from tfd.persistence.record import DecisionRecord
 from tfd.plan import NOBODY, Plan
 from tfd.scheduler import Asked, Gated, Judged
+from tfd.storage.columns import Columns
 
-__all__ = ['found', 'next_record']
+__all__ = ['found', 'in_force', 'next_record']
 
 
 def next_record(plan: Plan, flow: str, item: Any, known: Mapping[str, DecisionRecord]) -> DecisionRecord:
@@ -36,6 +37,14 @@ def next_record(plan: Plan, flow: str, item: Any, known: Mapping[str, DecisionRe
     before = known.get(subject)
     attempt = (before.attempt if before is not None else 0) + bool(answer)
     return DecisionRecord(flow, subject, attempt, answer)
+
+
+def in_force(columns: Columns) -> list[DecisionRecord]:
+    """Return the records of what was decided and has not been forgotten."""
+    atoms = columns.plan.atoms
+    return [
+        *columns.decisions.values(),
+        *(DecisionRecord(columns.flow_uuid, f'gate:{atoms[target].name}', 1, 'yes') for target in columns.passed)]
 
 
 def found(plan: Plan, decisions: Iterable[DecisionRecord]) -> dict[str, dict[int, Any]]:

@@ -12,9 +12,9 @@ from tfd import exceptions, states
 from tfd.persistence import base, details, models
 from tfd.persistence.record import AtomRecord, DecisionRecord, Fence, FlowRecord, Settlement
 from tfd.plan import Kind, Plan
-from tfd.scheduler import Asked, Code, Gated, Judged, Moved, MovedAll, Progress, Resolved, Step
+from tfd.scheduler import Asked, Code, Gated, GatedAll, Judged, Moved, MovedAll, Progress, Resolved, Step
 from tfd.storage.columns import UNCALLED, Columns, derived_uuid
-from tfd.storage.decisions import found, next_record
+from tfd.storage.decisions import found, in_force, next_record
 from tfd.storage.reading import Reader
 from tfd.storage.recorder import Recorder
 from tfd.storage.veiling import learn_recorded, named_nodes
@@ -114,10 +114,10 @@ class Storage(Reader):
         for retry in columns.open_attempts:
             columns.histories[retry].pop()
         columns.open_attempts.clear()
-        if not (any(columns.states) or columns.decisions or columns.resolved):
+        if not (any(columns.states) or columns.decisions or columns.passed or columns.resolved):
             return Progress()
         codes = {node: columns.states[node] for node in columns.plan.iter_atoms() if columns.states[node]}
-        decided = found(columns.plan, columns.decisions.values())
+        decided = found(columns.plan, in_force(columns))
         return Progress(codes, frozenset(columns.resolved), decided['asked'], decided['scope'], decided['gate'])
 
     def _check_digest(self, plan: Plan, refuse: bool) -> None:
@@ -147,7 +147,7 @@ class Storage(Reader):
                 stored = [(atom.number, details.atom_detail(atom, codec)) for atom in snapshot.atoms]
                 return stored + self._added(len(stored)), snapshot.decisions
         source = self._flow_detail.source
-        decisions = tuple(source.decisions.values()) if isinstance(source, Columns) else ()
+        decisions = in_force(source) if isinstance(source, Columns) else []
         return list(enumerate(self._flow_detail)), decisions
 
     def _added(self, following: int) -> list[tuple[int, models.AtomDetail]]:
@@ -205,6 +205,8 @@ class Storage(Reader):
             elif type(item) is MovedAll:
                 first, last, code = item
                 shown[first:last + 1] = bytes((code,)) * (last + 1 - first)
+            elif type(item) is GatedAll:
+                columns.passed.update(item[0])
             elif type(item) is Resolved:
                 columns.resolved.add(item[0])
             else:
@@ -217,8 +219,8 @@ class Storage(Reader):
         row = next_record(self.columns.plan, self.flow_uuid, item, decisions)
         if row.answer:
             decisions[row.subject] = row
-        else:
-            decisions.pop(row.subject, None)
+        elif decisions.pop(row.subject, None) is None and type(item) is Gated:
+            self.columns.passed.discard(item.target)
 
     def show_flow_state(self, state: str) -> None:
         """Change the flow's state as it is shown; it is recorded with a step."""
@@ -230,7 +232,7 @@ class Storage(Reader):
         kept = {*columns.failures, *columns.resolved, *columns.histories}
         moved = [Moved((node, int(Code.PENDING))) for node in columns.plan.iter_atoms()
                  if columns.states[node] or node in kept]
-        decided = found(columns.plan, columns.decisions.values())
+        decided = found(columns.plan, in_force(columns))
         return Step([
             *moved, *(Judged(scope, '') for scope in decided['scope']), *(Asked(node, 0) for node in decided['asked']),
             *(Gated(target, '') for target in decided['gate'])], [])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any
 
@@ -214,3 +215,27 @@ class SuspendingDeciderTest(testtools.TestCase):
 
     def test_no(self):
         self.assertEqual((['asked'], 'IGNORE'), self._asked(False))
+
+    def test_those_that_a_chain_has_passed_are_asked_again_after_a_reset_only(self):
+        asked: list[Any] = []
+        tasks = [Traced(name, []) for name in 'abc']
+        flow = graph_flow.Flow('f').add(*tasks)
+        for before, after in itertools.pairwise(tasks):
+            flow.link(before, after, decider=lambda history: not asked.append(list(history)))
+        engine = engines.load(flow)
+
+        def suspend(state: str, details: Any) -> None:
+            if details['task_name'] == 'b':
+                engine.suspend()
+
+        engine.atom_notifier.register('SUCCESS', suspend)
+        engine.run()
+        self.assertEqual([['a']], asked)
+        engine.run()
+        self.assertEqual([['a'], ['b']], asked)
+        engine.reset()
+        engine.run()
+        self.assertEqual([['a'], ['b'], ['a']], asked)
+        # Another engine goes on with what this one has left.
+        engines.load(flow, flow_detail=engine.storage._flow_detail).run()
+        self.assertEqual([['a'], ['b'], ['a'], ['b']], asked)

@@ -25,6 +25,7 @@ from tfd.scheduler import (
     ExecuteChain,
     Executed,
     Gated,
+    GatedAll,
     Judged,
     Moved,
     MovedAll,
@@ -119,13 +120,13 @@ class GatesTest(testtools.TestCase):
         self.assertEqual([ExecuteChain((0, 3))], self.first.commands)
         step = self.scheduler.handle([ChainExecuted((0, 4, True))])
         self.assertEqual(
-            [Gated(1, 'yes'), Gated(2, 'yes'), Gated(3, 'yes'), MovedAll((0, 3, Code.SUCCESS))], step.transitions)
+            [GatedAll(((1, 2, 3),)), MovedAll((0, 3, Code.SUCCESS))], step.transitions)
         self.assertEqual('SUCCESS', step.final)
 
     def test_a_no_is_not_asked_for_again(self):
         step = self.scheduler.handle([ChainExecuted((0, 2, True)), Decided(2, 'ATOM')])
         self.assertEqual(
-            [Gated(1, 'yes'), MovedAll((0, 1, Code.SUCCESS)), Gated(2, 'ATOM'), Moved((2, Code.IGNORE)),
+            [GatedAll(((1,),)), MovedAll((0, 1, Code.SUCCESS)), Gated(2, 'ATOM'), Moved((2, Code.IGNORE)),
              Moved((3, Code.RUNNING))], step.transitions)
         self.assertEqual([Execute((3,))], step.commands)
 
@@ -143,19 +144,19 @@ class GatesTest(testtools.TestCase):
     def test_a_yes_before_a_suspend_is_kept(self):
         step = self.scheduler.handle([ChainExecuted((0, 2, True)), Decided(2, ''), Suspended()])
         self.assertEqual(
-            ([Gated(1, 'yes'), MovedAll((0, 1, Code.SUCCESS)), Gated(2, 'yes')], 'SUSPENDED'),
+            ([GatedAll(((1,),)), MovedAll((0, 1, Code.SUCCESS)), Gated(2, 'yes')], 'SUSPENDED'),
             (step.transitions, step.final))
 
     def test_a_suspend_before_deciders_are_asked(self):
         step = self.scheduler.handle([ChainExecuted((0, 2, True)), Suspended()])
         self.assertEqual(
-            ([Gated(1, 'yes'), MovedAll((0, 1, Code.SUCCESS))], 'SUSPENDED'), (step.transitions, step.final))
+            ([GatedAll(((1,),)), MovedAll((0, 1, Code.SUCCESS))], 'SUSPENDED'), (step.transitions, step.final))
 
     def test_the_deciders_of_what_failed_have_said_yes(self):
         step = self.scheduler.handle([ChainExecuted((0, 2, False))])
         self.assertEqual(
-            [Gated(1, 'yes'), Gated(2, 'yes'), MovedAll((0, 1, Code.SUCCESS)), Moved((2, Code.FAILURE))],
-            step.transitions[:4])
+            [GatedAll(((1, 2),)), MovedAll((0, 1, Code.SUCCESS)), Moved((2, Code.FAILURE))],
+            step.transitions[:3])
 
     def test_an_answer_that_belongs_to_no_end_is_refused(self):
         for target in (2, 3):
