@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ from tfd import retry, task
 from tfd.patterns import graph_flow, linear_flow, unordered_flow
 
 __all__ = [
-    'SHAPES', 'Failing', 'Plain', 'linear', 'named_apart', 'nested', 'no_answer', 'retried', 'reverted', 'wide_graph',
+    'SHAPES', 'Failing', 'Plain', 'beside', 'decided', 'linear', 'named_apart', 'nested', 'no_answer', 'retried',
+    'reverted', 'wide_graph',
 ]
 
 
@@ -41,6 +43,21 @@ def linear(count: int) -> Any:
 
 def unordered(count: int) -> Any:
     return unordered_flow.Flow('unordered').add(*(Plain(f't{number}') for number in range(count)))
+
+
+def decided(count: int) -> Any:
+    """Return a row of tasks with a decider on each link, which says yes."""
+    tasks = [Plain(f't{number}') for number in range(count)]
+    flow = graph_flow.Flow('decided').add(*tasks)
+    for before, after in itertools.pairwise(tasks):
+        flow.link(before, after, decider=lambda history: True)
+    return flow
+
+
+def beside(count: int) -> Any:
+    """Return flows side by side, with one task each."""
+    return unordered_flow.Flow('beside').add(*(
+        linear_flow.Flow(f'f{number}').add(Plain(f't{number}')) for number in range(count)))
 
 
 def wide_graph(count: int) -> Any:

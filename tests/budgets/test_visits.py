@@ -85,6 +85,21 @@ class VisitsTest(testtools.TestCase):
         self._check('handed on')
 
 
+class StructureTest(testtools.TestCase):
+    """What structure costs, in terms of a plain row of tasks."""
+
+    def _lines(self, flow: Any) -> int:
+        with LineCounter() as counter:
+            engines.run(flow)
+        return sum(counter.lines.values())
+
+    def test_a_decider_on_every_link(self):
+        self.assertLess(self._lines(flows.decided(400)) / self._lines(flows.linear(400)), 1.7)
+
+    def test_flows_side_by_side(self):
+        self.assertLess(self._lines(flows.beside(400)) / self._lines(flows.linear(400)), 2.5)
+
+
 class ListenedTest(testtools.TestCase):
     """A listener on every event costs what the events are, of which each task has two."""
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from tfd import scheduler as machine
@@ -36,13 +37,16 @@ class SerialEngine(engine.ActionEngine):
             return dataclasses.replace(self._scheduling, window=_WINDOW, chains=True)
         return self._scheduling
 
-    def _start(self, node: int, reverting: bool, events: list[Event]) -> None:
-        # Not calls.in_context: each call on the way to a task's own code is paid for by every task.
+    def _perform(self, commands: Sequence[Any]) -> list[Event]:
+        # For all of them together: each call on the way to a task's own code is paid for by every task.
         token = calls.PROGRESS.set(self._publisher.progress)
         try:
-            ok = self._revert(node) if reverting else self._execute(node)
+            return super()._perform(commands)
         finally:
             calls.PROGRESS.reset(token)
+
+    def _start(self, node: int, reverting: bool, events: list[Event]) -> None:
+        ok = self._revert(node) if reverting else self._execute(node)
         events.append(Reverted((node, ok)) if reverting else Executed((node, ok)))
 
     def _perform_chain(self, command: Any, events: list[Event]) -> None:
@@ -54,23 +58,19 @@ class SerialEngine(engine.ActionEngine):
         plan, storage = self.plan, self._storage
         gates = plan.gates if executing else ()
         ok, told = True, None
-        token = calls.PROGRESS.set(self._publisher.progress)
-        try:
-            for stop in nodes:
-                if self._suspending:
+        for stop in nodes:
+            if self._suspending:
+                break
+            if stop in gates and stop != first:
+                told = questions.answer(storage, plan, stop)
+                # Also where that was a yes, and whoever was asked has the flow suspended.
+                if told or self._suspending:
                     break
-                if stop in gates and stop != first:
-                    told = questions.answer(storage, plan, stop)
-                    # Also where that was a yes, and whoever was asked has the flow suspended.
-                    if told or self._suspending:
-                        break
-                    told = None
-                if not (ok := call(stop)):
-                    break
-            else:
-                stop = nodes.stop
-        finally:
-            calls.PROGRESS.reset(token)
+                told = None
+            if not (ok := call(stop)):
+                break
+        else:
+            stop = nodes.stop
         events.append(ChainExecuted((first, stop, ok)) if executing else ChainReverted((last, stop, ok)))
         if told is not None:
             events.append(machine.Decided(stop, told))

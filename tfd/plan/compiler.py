@@ -77,7 +77,7 @@ class _Build:
         self.seen: set[int] = set()
         # Joins that stand for a flow without atoms.
         self.hollow: set[int] = set()
-        self.symbols = symbols.Symbols()
+        self.symbols = symbols.Symbols(self.flows)
         self.priorities: dict[int, int] = {}
         self.unprovided: list[tuple[int, str, str]] = []
         self._task_classes: dict[type, bool] = {}
@@ -234,8 +234,8 @@ class _Level(abc.ABC):
         self.entry = self.exit = model.NOBODY
         self.flow = len(build.flows)
         self._items: Iterator[Any] = iter(self._order())
-        build.flows.append(model.FlowNode(flow.name, parent, item, self.ordered, self._after()))
-        build.symbols.enter(self.flow, build.flows[self.flow])
+        # Not by its constructor, which takes twice as long.
+        build.flows.append(model.FlowNode._make((flow.name, parent, item, self.ordered, self._after())))
         self._parent_scope = scope
         if flow.retry is not None:
             self._open_scope(flow.retry)
@@ -262,15 +262,11 @@ class _Level(abc.ABC):
         build = self.build
         for item in self._items:
             self.position += 1
-            self._stand()
             if not build.is_task(item):
                 return item
             node = build.add_atom(item, _TASK, self.scope, self.flow, self.position)
             self.attach(node, node)
         return None
-
-    def _stand(self) -> None:
-        """Let symbols be looked up from the present item."""
 
     @abc.abstractmethod
     def attach(self, entry: int, exit_: int) -> None:
@@ -349,11 +345,11 @@ class _GraphLevel(_UnorderedLevel):
         if self.entry == model.NOBODY and roots > 1:
             self.entry = build.add_join(self.scope, self.flow, model.NOBODY)
 
-    def _order(self) -> Any:
-        return self._nodes
-
-    def _stand(self) -> None:
-        self.build.symbols.at(self.flow, self.position)
+    def _order(self) -> Iterator[Any]:
+        for position, item in enumerate(self._nodes):
+            # Symbols are looked up from there.
+            self.build.symbols.at(self.flow, position)
+            yield item
 
     def _after(self) -> list[tuple[int, ...]]:
         return self._links

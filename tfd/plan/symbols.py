@@ -22,15 +22,18 @@ _NO_ARGUMENTS = _NOTHING, _NOTHING
 
 
 class Symbols:
-    """The provisions met so far, and the place where the compiler stands."""
+    """The provisions met so far, and the place where the compiler stands.
 
-    def __init__(self) -> None:
+    :param flows: those that the compiler has entered; it adds to them.
+    """
+
+    def __init__(self, flows: Sequence[model.FlowNode]) -> None:
         self.visibility = model.Visibility()
         self._nearest: dict[str, int] = {}
         # Of each entry, the innermost flow that may be open, and the item of that.
         self._home_flow: list[int] = []
         self._home_item: list[int] = []
-        self._flows: dict[int, model.FlowNode] = {}
+        self._flows = flows
         self._position: dict[int, int] = {}
         self._closed: dict[int, tuple[int, int]] = {}
         self._reached: dict[tuple[int, int], set[int]] = {}
@@ -38,20 +41,16 @@ class Symbols:
 
     # -- moving ------------------------------------------------------------------------------------
 
-    def enter(self, flow: int, node: model.FlowNode) -> None:
-        """Stand at the begin of a flow."""
-        self._flows[flow] = node
-        self._position[flow] = model.NOBODY
-
     def at(self, flow: int, item: int) -> None:
-        """Stand at an item of a flow that was entered; only in a graph does it matter at which."""
+        """Stand at an item of a graph; in other flows it does not matter at which."""
         self._position[flow] = item
 
     def leave(self, flow: int) -> None:
         """Stand behind a flow."""
-        node = self._flows[flow]
-        self._closed[flow] = (node.parent, node.item)
-        self._following.pop(flow, None)
+        _name, parent, item, _ordered, after = self._flows[flow]
+        self._closed[flow] = parent, item
+        if after is not None:
+            self._following.pop(flow, None)
 
     # -- providing and looking up --------------------------------------------------------------------
 
