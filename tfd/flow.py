@@ -115,8 +115,10 @@ class Flow(abc.ABC):
     def _changed(self, added: Iterable[Node] = ()) -> None:
         """Forget what was worked out for this flow and those that hold it."""
         for item in added:
-            if not isinstance(item, atom.Atom):
-                item._held_in.append(weakref.ref(self))
+            # Flows have it. Not by their class, as in _check_items.
+            held_in = getattr(item, '_held_in', None)
+            if held_in is not None:
+                held_in.append(weakref.ref(self))
         if self._symbols is None:  # then those that hold it know nothing either
             return
         stack: list[Flow] = [self]

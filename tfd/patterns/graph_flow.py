@@ -25,10 +25,12 @@ _FEW = 8
 
 def _with(numbers: Sequence[int], other: int) -> Sequence[int]:
     """Return numbers with another one at the end."""
-    if isinstance(numbers, list):
-        numbers.append(other)
-        return numbers
-    return (*numbers, other) if len(numbers) < _FEW else [*numbers, other]
+    if len(numbers) < _FEW:
+        return (*numbers, other)
+    if not isinstance(numbers, list):
+        return [*numbers, other]
+    numbers.append(other)
+    return numbers
 
 
 def _as_data(link: _Link | None) -> dict[str, Any]:
@@ -106,7 +108,7 @@ class Flow(flow.Flow):
                 self._insert(node)
                 done.append(node)
             for source, target, symbol in self._wanted_links(new, requires, existing):
-                self._connect(source, target, reason=symbol)
+                self._connect(self._numbers[source], self._numbers[target], reason=symbol)
                 links.append((source, target, symbol))
         except exceptions.DependencyFailure:
             self._undo(done, links)
@@ -127,15 +129,16 @@ class Flow(flow.Flow):
             or the depth is none or comes without a decider.
         :raises DependencyFailure: the link would close a cycle.
         """
-        for node, end in ((u, 'from'), (v, 'to')):
-            if node not in self._numbers:
-                raise ValueError(f"Node '{node}' not found to link {end} in flow {self.name!r}")
+        before, after = self._numbers.get(u), self._numbers.get(v)
+        if before is None or after is None:
+            node, end = (u, 'from') if before is None else (v, 'to')
+            raise ValueError(f"Node '{node}' not found to link {end} in flow {self.name!r}")
         if decider is None:
             if decider_depth is not None:
                 raise ValueError(
                     f'Decider depth requires a decider to be provided along with it: the link from {u.name!r} to'
                     f' {v.name!r} in flow {self.name!r} has the depth {decider_depth!r} alone')
-            self._connect(u, v)
+            self._connect(before, after)
             return self
         if not callable(decider):
             raise ValueError(
@@ -146,7 +149,7 @@ class Flow(flow.Flow):
                 f'Decider boolean callback must not be a coroutine function, whose answer is never false: of the link'
                 f' from {u.name!r} to {v.name!r} in flow {self.name!r}')
         depth = deciders.Depth.ALL if decider_depth is None else deciders.Depth.translate(decider_depth)
-        self._connect(u, v, extra={flow.LINK_DECIDER: decider, flow.LINK_DECIDER_DEPTH: depth})
+        self._connect(before, after, extra={flow.LINK_DECIDER: decider, flow.LINK_DECIDER_DEPTH: depth})
         return self
 
     @staticmethod
@@ -210,21 +213,20 @@ class Flow(flow.Flow):
                 if older is not provider and older not in added and not self._any_before(older, others)]
 
     def _connect(
-        self, source: flow.Node, target: flow.Node, reason: str | None = None,
-        extra: Mapping[str, Any] | None = None,
+        self, before: int, after: int, reason: str | None = None, extra: Mapping[str, Any] | None = None,
     ) -> None:
-        before, after = self._numbers[source], self._numbers[target]
         key = before << _BITS | after
         known = self._links.get(key)
         if known is None:
             if not self._order.allow(before, after):
                 raise exceptions.DependencyFailure(
                     f'No path through the node(s) in the graph produces an ordering: a link from'
-                    f' {source.name!r} to {target.name!r} in flow {self.name!r} would close a cycle')
+                    f' {self._items[before].name!r} to {self._items[after].name!r} in flow {self.name!r} would close a cycle')
             self._successors[before] = _with(self._successors[before], after)
             self._predecessors[after] = _with(self._predecessors[after], before)
         if reason is None:
-            self._changed()
+            if self._symbols is not None:
+                self._changed()
             if extra is None and known is None:
                 self._links[key] = True
                 return
