@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 
 from tfd import exceptions
-from tfd.conductors import backoff, runner
+from tfd.conductors import backoff, runner, threads
 from tfd.conductors import finder as finders
 from tfd.jobs import board as boards
 from tfd.jobs import claim as claims
@@ -58,6 +58,7 @@ class Conductor:
 
     :param start: makes the run of a claimed job.
     :param note_presence: called before each look for work, from the thread of :meth:`run`.
+    :param kind: the threads that it is called from, and that jobs are to run in.
     """
 
     def __init__(
@@ -65,8 +66,10 @@ class Conductor:
         start: Callable[[claims.ClaimedJob], runner.JobRun], settings: Settings | None = None,
         clock: clocks.Clock | None = None, rng: random.Random | None = None,
         note_presence: Callable[[], object] = lambda: None,
+        kind: threads.Threads | None = None,
     ) -> None:
         self._board = board
+        self._threads = kind or threads.NativeThreads()
         self._coordinator = coordinator
         self._start = start
         self._note_presence = note_presence
@@ -84,9 +87,9 @@ class Conductor:
         self._guard = threading.Lock()
         # By epoch too: a job whose session ended can be claimed here again before its first run knows.
         self._running: dict[tuple[str, int], runner.JobRun] = {}
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._stopped = threading.Event()
+        self._wake = self._threads.event()
+        self._stopping = self._threads.event()
+        self._stopped = self._threads.event()
         self._said: dict[str, float] = {}
 
     # -- for the owner of the conductor ------------------------------------------------------------
@@ -104,8 +107,7 @@ class Conductor:
         LOG.info('conductor starts: max_jobs=%d poll_interval=%g', self._settings.max_jobs,
                  self._pause)
         try:
-            with concurrent.futures.ThreadPoolExecutor(
-                    self._settings.max_jobs, thread_name_prefix='job') as pool:
+            with self._threads.pool(self._settings.max_jobs) as pool:
                 while not self._stopping.is_set():
                     self._wait(self._turn(pool))
                 self._drain()
