@@ -6,8 +6,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from tests.simulation.coordinator import Coordinator
 from tests.simulation.database import Backend, Database, JobStore
-from tests.simulation.ensemble import Coordinator, Ensemble
+from tests.simulation.ensemble import Ensemble
 from tests.simulation.hub import Hub, Process
 from tests.simulation.threads import Pool, SimulatedThreads
 from tests.simulation.work import Factories, Script, Service

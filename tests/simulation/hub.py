@@ -86,23 +86,33 @@ class Hub:
         :raises Stuck: it does not come to that by the deadline.
         :raises Exception: what ended a thread.
         """
-        due, broken = self._due, self.broken
-        while self.steps % _SELDOM or not until():
+        due, seldom = self._due, itertools.count()
+        while next(seldom) % _SELDOM or not until():
             if not due:
                 if until():
                     return
                 raise Stuck('nothing will ever happen any more')
-            when, _, _, action, args = heapq.heappop(due)
-            if when > self.now:
-                self.now = when
-            if when > deadline:
+            if due[0][0] > deadline:
                 raise Stuck(f'not at rest by {deadline:.1f} s')
-            self.steps += 1
             if self.steps > _MOST_STEPS:
                 raise Stuck(f'{self.steps} steps, and no end')
-            action(*args)
-            if broken:
-                raise broken[0]
+            self._step()
+
+    def run_for(self, seconds: float) -> None:
+        """Let things happen for some time."""
+        ends = self.now + seconds
+        while self._due and self._due[0][0] <= ends:
+            self._step()
+        self.now = ends
+
+    def _step(self) -> None:
+        self.steps += 1
+        when, _, _, action, args = heapq.heappop(self._due)
+        if when > self.now:
+            self.now = when
+        action(*args)
+        if self.broken:
+            raise self.broken[0]
 
     def resume(self, thread: Thread, ticket: int, value: Any = None) -> None:
         """Let a thread go on, unless something else did, or when its process goes on, or never."""
