@@ -10,24 +10,23 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
 import dataclasses
 import logging
 import random
 import sys
 import uuid
-from collections.abc import Collection, Iterator
-from unittest import mock
+from collections.abc import Collection
 
 from tests.simulation.database import Database, Tables
 from tests.simulation.ensemble import Ensemble
 from tests.simulation.fleet import Host, World
 from tests.simulation.history import History
 from tests.simulation.hub import Hub
+from tests.simulation.placing import placed_at_once
 from tests.simulation.work import Script, Service
 from tfd import states
 from tfd.conductors.conductor import Settings
-from tfd.jobs import placement, record
+from tfd.jobs import record
 
 __all__ = ['Fleet', 'main']
 
@@ -91,31 +90,6 @@ class _Indexed(Tables):
         found.sort(key=lambda job: (job.created_at, job.id))
         return [record.Candidate(job.id, job.epoch, job.state, job.owner, job.flow, job.version, job.attempts)
                 for job in found[:limit]]
-
-
-class _Placement:
-    """What :func:`tfd.jobs.placement.preferred` answers, worked out once for all members."""
-
-    def __init__(self) -> None:
-        self._weights: dict[str, list[int]] = {}
-        self._members: frozenset[str] = frozenset()
-        self._shards: dict[str, frozenset[int]] = {}
-
-    def preferred(self, shards: Collection[int], members: Collection[str], me: str) -> frozenset[int]:
-        """Return the shards that ``me`` prefers."""
-        listed = frozenset(members) | {me}
-        if listed != self._members:
-            self._members, self._shards = listed, self._place(listed)
-        return self._shards.get(me, frozenset()) & frozenset(shards)
-
-    def _place(self, members: frozenset[str]) -> dict[str, frozenset[int]]:
-        for member in members - self._weights.keys():
-            seed = placement._seed(member)
-            self._weights[member] = [placement._weight(seed, shard) for shard in range(record.SHARDS)]
-        placed: dict[str, set[int]] = collections.defaultdict(set)
-        for shard in range(record.SHARDS):
-            placed[max(members, key=lambda member: (self._weights[member][shard], member))].add(shard)
-        return {member: frozenset(found) for member, found in placed.items()}
 
 
 class Fleet:
@@ -182,12 +156,6 @@ def _requests(zk: Counts, sql: Counts) -> Counts:
         asked['sql looks' if what in _LOOKS else 'sql writes'] += count
         asked[f'  sql {what}'] += count
     return asked
-
-
-@contextlib.contextmanager
-def _placed_at_once() -> Iterator[None]:
-    with mock.patch.object(placement, 'preferred', _Placement().preferred):
-        yield
 
 
 _COLUMNS = ('zk reads', 'zk writes', 'zk events', 'sql looks', 'sql writes')
@@ -278,7 +246,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument('--no-jobs', action='store_true', help='leave out what jobs cost')
     options = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
-    with _placed_at_once():
+    with placed_at_once():
         _report_fleet(options.conductors)
         if not options.no_jobs:
             _report_jobs(options.conductors, options.rate, options.waiting)

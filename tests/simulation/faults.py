@@ -12,8 +12,11 @@ from tests.simulation.fleet import Host, World
 __all__ = ['Fault', 'Faults', 'draw']
 
 _DAY = 86400.0
+#: Seconds after which there is nothing more to see of those who go on while one is stopped for a day.
+_SEEN = 60.0
 #: Faults of one host, and those of a server.
-_OF_HOSTS = ('kill', 'kill', 'stop', 'stop', 'stop', 'term', 'cut zk', 'cut zk', 'cut sql', 'cut both', 'expire')
+_OF_HOSTS = (
+    'kill', 'kill', 'stop', 'stop', 'stop', 'day', 'term', 'cut zk', 'cut zk', 'cut sql', 'cut both', 'expire')
 _OF_SERVERS = (
     'zk down', 'sql down', 'sql down', 'sql slow', 'zk slow', 'loses zk', 'loses sql', 'loses both', 'wipe', 'wipe',
     'suspend')
@@ -43,7 +46,9 @@ def draw(rng: random.Random, hosts: int, timeout: float) -> list[Fault]:
     for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4, 6))):
         kind = rng.choice(_OF_HOSTS if rng.random() < 0.7 else _OF_SERVERS)
         length = rng.choice((0.3, 1.0, timeout * 0.9, timeout * 1.1, timeout * 1.5, rng.uniform(0.0, 2.5 * timeout)))
-        if kind == 'suspend':
+        if kind == 'day':
+            length = _DAY
+        elif kind == 'suspend':
             length = rng.choice((timeout * 1.5, _DAY))
         faults.append(Fault(rng.uniform(0.0, rng.choice((2.0, 6.0, 12.0))), kind, rng.randrange(hosts), length))
         if kind == 'wipe' and rng.random() < 0.7:
@@ -93,6 +98,9 @@ class Faults:
             host.terminate(fault.length)
         elif fault.kind == 'stop':
             host.process.stop(fault.length)
+        elif fault.kind == 'day':
+            host.process.stop(fault.length)
+            self._hub.after(_SEEN, self._suspend, fault.length - _SEEN)
         elif fault.kind == 'expire':
             self._expire(host)
         elif fault.kind == 'wipe':

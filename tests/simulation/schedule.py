@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import random
 import traceback
 import uuid
@@ -17,9 +16,9 @@ from tests.simulation.faults import Fault, Faults, draw
 from tests.simulation.fleet import MAX_ATTEMPTS, Host, World, post
 from tests.simulation.history import History, Violation
 from tests.simulation.hub import Hub, Process
+from tests.simulation.placing import placed_at_once
 from tests.simulation.work import Service, make_scripts
 from tfd import states
-from tfd.jobs import placement
 
 __all__ = ['Schedule']
 
@@ -31,8 +30,6 @@ _TIMEOUT = 6.0
 _BOUND = 240.0
 #: Seconds within which conductors end that are told to.
 _SHUTDOWN = 60.0
-
-_preferred = functools.lru_cache(10_000)(placement.preferred)
 
 MakeTables = Callable[[Hub, History], Tables]
 
@@ -74,8 +71,7 @@ class Schedule:
         for script in self.scripts.values():
             hub.tell('SCRIPT', '%s', script)
         with contextlib.ExitStack() as stack:
-            # It is the same for the same members, and they are the same in many schedules.
-            stack.enter_context(mock.patch.object(placement, 'preferred', _preferred))
+            stack.enter_context(placed_at_once())
             stack.enter_context(mock.patch.object(uuid, 'uuid4', self._uuid))
             try:
                 self._play()
