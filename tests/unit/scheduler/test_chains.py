@@ -130,6 +130,13 @@ class GatesTest(testtools.TestCase):
              Moved((3, Code.RUNNING))], step.transitions)
         self.assertEqual([Execute((3,))], step.commands)
 
+    def test_a_no_of_the_first_is_alone(self):
+        step = self.scheduler.handle([ChainExecuted((0, 1, True)), Decided(1, 'ALL')])
+        self.assertEqual(
+            [MovedAll((0, 0, Code.SUCCESS)), Gated(1, 'ALL'), *(Moved((node, Code.IGNORE)) for node in (1, 2, 3))],
+            step.transitions)
+        self.assertEqual('SUCCESS', step.final)
+
     def test_a_decider_that_raised(self):
         step = self.scheduler.handle([ChainExecuted((0, 2, True)), Decided(2, FAILED)])
         self.assertEqual([Gated(2, FAILED), Resolved(2), Judged(0, 'REVERT')], step.transitions[2:5])
