@@ -132,7 +132,8 @@ class Database:
 
         It spares what SQLAlchemy does around every statement, which takes longer than a short statement itself. It is
         one try: who is not content with that goes on with :meth:`run`. On PostgreSQL it is for a single statement,
-        which is a transaction by itself: it is committed when it has been executed, without a round trip more.
+        which is a transaction by itself: it is committed when it has been executed, without a round trip more. So is a
+        block of statements of MariaDB's that ends with the commit.
 
         :raises sqlalchemy.exc.SQLAlchemyError: as a connection of SQLAlchemy would.
         :raises StorageUnavailable: the other writers of an SQLite database kept it.
@@ -166,7 +167,8 @@ class Database:
                 dialect.do_execute(cursor, _BEGIN, ())
             yield cursor
             cursor.close()
-            dialect.do_commit(connection)
+            # Where the statement has committed, the server needs not be asked again.
+            dialect.do_commit(connection if self.dialect.is_open(connection.dbapi_connection) else _COMMITTED)
         except BaseException:
             try:
                 dialect.do_rollback(connection)
@@ -272,6 +274,16 @@ class Database:
                 yield connection
         except (sa.exc.SQLAlchemyError, self._client_error) as err:
             raise self.translated(err, errors.judge(err)) from err
+
+
+class _Committed:
+    """Stands for a connection whose transaction is committed."""
+
+    def commit(self) -> None:
+        """Do nothing."""
+
+
+_COMMITTED: Any = _Committed()
 
 
 def _abandon(connection: sa.Connection) -> None:

@@ -28,6 +28,8 @@ __all__ = ['Dialect', 'dialect_of']
 _ONE_MOMENT = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ'
 #: A node of a Galera cluster waits until it has done what other nodes had committed when it was asked.
 _AFTER_OTHER_NODES = 'SET STATEMENT wsrep_sync_wait = 1 FOR SELECT 1'
+#: SERVER_STATUS_IN_TRANS, which a MySQL server says with every answer.
+_IN_TRANSACTION = 1
 
 
 class Dialect:
@@ -53,6 +55,10 @@ class Dialect:
 
     def set_up(self, connection: Any) -> None:
         """Prepare a new connection of the client library; it is not in a transaction afterwards."""
+
+    def is_open(self, connection: Any) -> bool:
+        """Tell whether a connection of the client library, which was written with, has to be told to commit."""
+        return True
 
     def request_limit(self, connection: Any) -> int:
         """Return how many bytes a request, or a row, can have, by a connection of the client library."""
@@ -113,6 +119,9 @@ class _MySQL(Dialect):
                 if cursor.fetchone()[0] == 1:
                     break
         connection.rollback()
+
+    def is_open(self, connection: Any) -> bool:
+        return bool(connection.server_status & _IN_TRANSACTION)
 
     def request_limit(self, connection: Any) -> int:
         # As it was when this connection was made, which is what counts for it.

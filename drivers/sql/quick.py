@@ -35,7 +35,10 @@ _FRAME = 512
 #: All of them are text.
 _COLUMNS = frozenset(('state', 'intention', 'result', 'failure', 'revert_result', 'revert_failure', 'meta'))
 
-_WAYS = {'sqlite': steps_sqlite.write, 'postgresql': steps_postgresql.write, 'mysql': steps_mysql.write}
+_WAYS = {
+    'sqlite': steps_sqlite.write, 'postgresql': steps_postgresql.write, 'mysql': steps_mysql.write,
+    'mariadb': steps_mysql.write_mariadb,
+}
 
 
 class QuickWriter:
@@ -47,7 +50,6 @@ class QuickWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._dialect = database.engine.dialect
-        self._write = _WAYS[self._dialect.name]
 
     def item(self, entry: record.Entry, before: Known, what: str, now: float) -> Item | None:
         """Return the item of a step of a job, None where the step is not for this.
@@ -74,14 +76,16 @@ class QuickWriter:
         """Write them. Those that are not recorded afterwards are to be written alone."""
         try:
             with self._database.bare() as cursor:
-                met = self._write(self._send, cursor, items)
+                met = _WAYS[self._kind](self._send, cursor, items)
                 doubt(met)
             for item in items:
                 item.doubtful = False
             for item in met:
                 item.recorded = True
         except IncompleteError:
-            return
+            # It was rolled back.
+            for item in items:
+                item.doubtful = False
         except sa.exc.SQLAlchemyError as err:
             verdict = errors.judge(err)
             if verdict is errors.Verdict.UNAVAILABLE:
@@ -94,6 +98,11 @@ class QuickWriter:
     def _give_up(self, items: Sequence[Item], error: Exception) -> None:
         for item in items:
             item.error = error
+
+    @property
+    def _kind(self) -> str:
+        # SQLAlchemy calls both mysql, and knows better once it is connected.
+        return 'mariadb' if getattr(self._dialect, 'is_mariadb', False) else self._dialect.name
 
     def _send(self, cursor: Any, key: Hashable, build: Build, rows: Sequence[Row]) -> int:
         statement = self._database.statements.get(self._database.engine, ('quick', key), build)

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps of jobs on MariaDB and MySQL: one statement for the rows of one flow, a few for those of many."""
+"""Steps of jobs on MariaDB and MySQL: one request for one flow, a few for many.
+
+That of one flow is a block of statements on MariaDB, the commit included: nothing of it goes on after a statement that
+meets something else than its row. MySQL has no such blocks: there it is a join of all rows, which meets all or none,
+and the commit is a request of its own.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +18,28 @@ from tfd_drivers.sql import history
 from tfd_drivers.sql.groups import Item
 from tfd_drivers.sql.sending import (
     GUARD,
+    HISTORY,
+    WRITTEN,
     Columns,
     IncompleteError,
     Row,
     Send,
     atoms_by_columns,
+    doubt,
     guard_row,
     history_row,
     row_of_one,
 )
 
-__all__ = ['write']
+__all__ = ['write', 'write_mariadb']
+
+#: The error of a block one of whose statements met something else than one row; beyond those of the servers.
+_UNMET = 45001
+
+
+def write_mariadb(send: Send, cursor: Any, items: Sequence[Item]) -> list[Item]:
+    """Record steps; return those whose guard was met. One alone is committed then."""
+    return write(send, cursor, items) if len(items) > 1 else _write_block(send, cursor, items[0])
 
 
 def write(send: Send, cursor: Any, items: Sequence[Item]) -> list[Item]:
@@ -36,6 +52,18 @@ def write(send: Send, cursor: Any, items: Sequence[Item]) -> list[Item]:
     if met:
         send(cursor, 'history', history.insert, [history_row(item) for item in met])
     return met
+
+
+def _write_block(send: Send, cursor: Any, item: Item) -> list[Item]:
+    row, key = row_of_one(item)
+    doubt([item])
+    try:
+        send(cursor, ('block', key), functools.partial(_block, key), (row,))
+    except Exception as err:
+        if getattr(err, 'args', ())[:1] == (_UNMET,):
+            raise IncompleteError from err
+        raise
+    return [item]
 
 
 def _write_many(send: Send, cursor: Any, items: Sequence[Item]) -> list[Item]:
@@ -59,6 +87,21 @@ def _rows(send: Send, cursor: Any, table: str, columns: Columns, rows: Sequence[
     build = functools.partial(_many, table, columns, len(rows))
     if send(cursor, ('rows', table, columns, len(rows)), build, (row,)) != len(rows):
         raise IncompleteError
+
+
+def _block(key: tuple[bool, Sequence[Columns]], _dialect: sa.Dialect) -> sa.ClauseElement:
+    """Return the statements for one flow, the guard first. It ends at an error, which is one of the block."""
+    has_state, changes = key
+    statements = [f'UPDATE jobs SET {WRITTEN} + :idle WHERE id = :job AND epoch = :epoch AND seq = :seq']
+    if has_state:
+        statements.append('UPDATE flows SET state = :state, updated_at = :at WHERE uuid = :flow')
+    for index, columns in enumerate(changes):
+        assignments = ', '.join(f'{name} = :{name}_{index}' for name in columns)
+        statements.append(f'UPDATE atoms SET {assignments} WHERE flow = :flow AND number = :number_{index}')
+    unmet = f"IF ROW_COUNT() <> 1 THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {_UNMET}; END IF;"
+    history = f'INSERT INTO history ({", ".join(HISTORY)}) VALUES (:flow, :seq + 1, :job, :epoch, :owner, :at, :what)'
+    updates = ' '.join(f'{statement}; {unmet}' for statement in statements)
+    return sa.text(f'BEGIN NOT ATOMIC {updates} {history}; COMMIT; END')
 
 
 def _one(key: tuple[bool, Sequence[Columns]], _dialect: sa.Dialect) -> sa.ClauseElement:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 __all__ = ['StatementCounter']
 
 _WATCHED = ('do_execute', 'do_executemany', 'do_commit', 'do_rollback')
+_BEGINS = frozenset(('BEGIN', 'BEGIN IMMEDIATE'))
 #: How statements begin that write nothing.
 _READING = ('SELECT', 'SET', 'SHOW', 'PRAGMA', 'EXPLAIN', 'ANALYZE')
 
@@ -78,7 +79,7 @@ class StatementCounter:
         return written
 
     def _statement(self, real: Callable[..., Any], cursor: Any, text: str, *args: Any, **kwargs: Any) -> Any:
-        if not text.startswith('BEGIN'):
+        if text not in _BEGINS:
             self.statements.append(text)
             if not text.lstrip(' (').upper().startswith(_READING):
                 self._here.written = True

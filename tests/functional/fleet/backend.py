@@ -75,8 +75,8 @@ class _Trail:
         self._commit(connection)
 
     def _do_execute(self, cursor: Any, statement: str, *args: Any, **kwargs: Any) -> None:
-        # A single statement of PostgreSQL's is committed with its end: nothing comes between.
-        if statement.startswith('WITH g AS (UPDATE jobs') or statement.startswith('WITH l AS'):
+        # A single statement of PostgreSQL's, or a block of MariaDB's, is committed with its end: nothing comes between.
+        if statement.startswith(('WITH g AS (UPDATE jobs', 'WITH l AS', 'BEGIN NOT ATOMIC')):
             self._come_to_commit()
         self._execute(cursor, statement, *args, **kwargs)
 

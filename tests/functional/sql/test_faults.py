@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tests.functional.sql.cases import SqlTestCase, candidate_of, claim, post
 from tfd import exceptions, states
 from tfd.jobs import record as jobs_record
-from tfd.persistence.record import Entry, Fence, Settlement
+from tfd.persistence.record import DecisionRecord, Entry, Fence, Settlement
 from tfd.testing.sql import StatementCounter
 from tfd_drivers.sql import database, tables
 
@@ -43,7 +43,7 @@ class _FaultTest(SqlTestCase):
 
     def transaction(self, job: jobs_record.Job, fence: Fence) -> Entry:
         """Return a step that is no single statement on any database: it is committed by a COMMIT."""
-        return self.step(job, fence, columns=('state',), values=('RUNNING',))
+        return self.step(job, fence, decisions=[DecisionRecord(job.flow_uuid, 'a subject', 1, 'an answer')])
 
     def lost(self) -> Exception:
         """Return the client's error for a connection that broke."""

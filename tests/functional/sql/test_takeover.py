@@ -23,14 +23,14 @@ _OWNER = '''
 import dataclasses, os, signal, sys
 from tests.functional.sql.cases import *
 from tfd import exceptions
-from tfd.persistence.record import Change, Entry, Fence
+from tfd.persistence.record import Change, DecisionRecord, Entry, Fence
 from tfd_drivers.sql.backend import SqlBackend
 
 url, flow, job, epoch, session, point = sys.argv[1:]
 backend = SqlBackend({'connection': url, 'session_timeout': session})
 fence = Fence(job, int(epoch))
-# With the state of the flow it has a transaction on every database, in which it can stop.
-step = Entry(flow, fence, [Change(0, ('state',), ('ZOMBIE',))], columns=('state',), values=('RUNNING',))
+# With a decision it has a transaction on every database, in which it can stop.
+step = Entry(flow, fence, [Change(0, ('state',), ('ZOMBIE',))], decisions=[DecisionRecord(flow, 's', 1, 'a')])
 dialect = backend.database.engine.dialect
 commit, stopped = dialect.do_commit, []
 
