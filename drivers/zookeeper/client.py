@@ -21,7 +21,7 @@ from tfd import exceptions
 from tfd.types.clock import Clock
 from tfd_drivers.zookeeper.options import Options
 
-__all__ = ['Handshake', 'Watcher', 'discard', 'has_given_up', 'make_client']
+__all__ = ['Handshake', 'Watcher', 'discard', 'has_given_up', 'hear_handshakes', 'make_client', 'present']
 
 LOG = logging.getLogger(__name__)
 _KAZOO_LOG = logging.getLogger(f'{__name__}.kazoo')
@@ -90,7 +90,7 @@ def make_client(
         client = _client(options)
     except (kazoo_exceptions.ConfigurationError, TypeError, ValueError) as error:
         raise exceptions.BadConfiguration('[zookeeper]', '…', f'options that kazoo takes ({error})') from error
-    _hear_handshakes(client, clock, shook)
+    hear_handshakes(client, clock, shook)
     client.add_listener(changed)
     return client
 
@@ -112,8 +112,8 @@ def _client(options: Options) -> Any:
     )
 
 
-def _hear_handshakes(client: Any, clock: Clock, shook: Callable[[Handshake], None]) -> None:
-    """Have kazoo tell what it negotiates, and when it asked: it keeps neither.
+def hear_handshakes(client: Any, clock: Clock, shook: Callable[[Handshake], None]) -> Callable[[], None]:
+    """Have kazoo tell what it negotiates, and when it asked: it keeps neither. Return what ends that.
 
     Its connection sends the requests of a handshake through ``_invoke``, answered in place.
     """
@@ -131,7 +131,25 @@ def _hear_handshakes(client: Any, clock: Clock, shook: Callable[[Handshake], Non
                 shook(Handshake(session_id, reply.time_out / 1000.0, sent))
         return answer
 
+    def undo() -> None:
+        if connection._invoke is _invoke:
+            connection._invoke = invoke
+
     connection._invoke = _invoke
+    return undo
+
+
+def present(client: Any, clock: Clock) -> Handshake | None:
+    """Return the session of a client that was connected before anybody heard its handshakes; None: it is not.
+
+    How long the session lasts was negotiated then: it is taken for what the client asked for.
+    """
+    if not client.connected or client.client_id is None:
+        return None
+    timeout = client._session_timeout / 1000.0
+    # As of a heartbeat before the last one.
+    sent = clock.now() - timeout / 4
+    return Handshake(f'{client.client_id[0] & 0xFFFF_FFFF_FFFF_FFFF:x}', timeout, sent)
 
 
 def has_given_up(client: Any) -> bool:

@@ -14,7 +14,7 @@ from tfd.types.clock import BootClock, Clock
 from tfd_drivers.zookeeper import requests
 from tfd_drivers.zookeeper.client import make_client
 from tfd_drivers.zookeeper.keeper import Keeper
-from tfd_drivers.zookeeper.membership import Membership
+from tfd_drivers.zookeeper.membership import Membership, join
 from tfd_drivers.zookeeper.options import read_options
 from tfd_drivers.zookeeper.requests import Budget
 from tfd_drivers.zookeeper.watches import incarnations
@@ -74,7 +74,7 @@ class ZookeeperCoordinator:
         # Connects to nothing: what kazoo does not take is to be known now.
         make_client(self._options, clock, shook=lambda _: None, changed=lambda _: None)
         self._ringer = Ringer(f'tfd-zk-ringer-{worker}')
-        self._keeper = Keeper(self._options, f'{conductor}/{worker}', clock, self._ringer)
+        self._keeper = Keeper(self._options, f'{conductor}/{worker}', clock, self._ringer, join)
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
 
 from tfd import exceptions
 from tfd.jobs.ports import Ring
@@ -15,11 +16,10 @@ from tfd.types.clock import Clock
 from tfd_drivers.zookeeper import client as clients
 from tfd_drivers.zookeeper import requests
 from tfd_drivers.zookeeper.client import Handshake
-from tfd_drivers.zookeeper.membership import Membership, join
 from tfd_drivers.zookeeper.options import Options
 from tfd_drivers.zookeeper.session import ZookeeperSession
 
-__all__ = ['Keeper']
+__all__ = ['Keeper', 'Kept', 'Life']
 
 LOG = logging.getLogger(__name__)
 
@@ -29,17 +29,58 @@ _LONGEST_PAUSE = 2.0
 _PATIENCE = 1.0
 
 
-class _Life:
-    """One client, and the one session that it is kept for."""
+class Kept(Protocol):
+    """What is done under a session, and ends with it."""
 
-    def __init__(self, keeper: Keeper, options: Options, prefix: str, clock: Clock) -> None:
+    @property
+    def session(self) -> ZookeeperSession:
+        """The session."""
+
+    @property
+    def client(self) -> Any:
+        """The client whose session it is."""
+
+    @property
+    def member(self) -> str:
+        """The path of the own member node, which is looked at with every heartbeat."""
+
+    def beat(self) -> None:
+        """Do what goes with a heartbeat. Must not block."""
+
+    def drain(self, timeout: float) -> None:
+        """Wait, so many seconds at most, for what is under way: the session is about to end."""
+
+    def close(self) -> None:
+        """Stop what goes on in the background. Must not block."""
+
+
+_Kept = TypeVar('_Kept', bound=Kept)
+
+
+class Life:
+    """One client, and the one session that it is kept for.
+
+    :param client: the client.
+    """
+
+    def __init__(self, keeper: Keeper[Any], prefix: str, clock: Clock) -> None:
         self._keeper = keeper
         self._prefix = prefix
         self._clock = clock
         self.session: ZookeeperSession | None = None
-        self.client = clients.make_client(options, clock, shook=self._shook, changed=self._changed)
+        self.client: Any = None
 
-    def _shook(self, handshake: Handshake) -> None:
+    def begin(self, options: Options) -> None:
+        """Make the client, and have it connect."""
+        self.client = clients.make_client(options, self._clock, shook=self.shook, changed=self.changed)
+        self.client.start_async()
+
+    def end(self, wait: float) -> None:
+        """Let go of the client; wait for that so many seconds at most."""
+        clients.discard(self.client, wait)
+
+    def shook(self, handshake: Handshake) -> None:
+        """Hear of a handshake."""
         if self.session is not None:
             self.session.shook(handshake)
             return
@@ -51,28 +92,34 @@ class _Life:
             self._keeper.session_ended,
         )
 
-    def _changed(self, state: str) -> None:
-        # Called under kazoo's own states; LOST comes only after it has spoken to a server again.
+    def changed(self, state: str) -> None:
+        """Hear of a state of kazoo's; LOST comes only after it has spoken to a server again."""
         if state == 'LOST' and self.session is not None:
             self.session.end('ended by ZooKeeper')
         self._keeper.wake()
 
 
-class Keeper:
+class Keeper(Generic[_Kept]):
     """Runs one thread that keeps the driver in a session from :meth:`start` to :meth:`stop`.
 
     A client has one session in its life: kazoo would begin another one by itself, under which what
     the first one held is gone. The thread never waits for an answer while a session lives, so that
     nothing delays a heartbeat.
+
+    :param join: makes, under a new session, the nodes that are needed, and returns what is done under it.
     """
 
-    def __init__(self, options: Options, prefix: str, clock: Clock, ringer: Ringer) -> None:
+    def __init__(
+        self, options: Options, prefix: str, clock: Clock, ringer: Ringer,
+        join: Callable[[ZookeeperSession, Options, Ringer], _Kept],
+    ) -> None:
         self._options = options
+        self._make = join
         self._prefix = prefix
         self._clock = clock
         self._ringer = ringer
         self._changed = threading.Condition()
-        self._membership: Membership | None = None
+        self._membership: _Kept | None = None
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._awake = threading.Event()
@@ -105,7 +152,7 @@ class Keeper:
         with self._changed:
             return self._changed.wait_for(lambda: self.membership() is not None, timeout)
 
-    def membership(self) -> Membership | None:
+    def membership(self) -> _Kept | None:
         """Return the membership whose session lives now."""
         membership = self._membership
         return membership if membership is not None and membership.session.lives() else None
@@ -125,7 +172,7 @@ class Keeper:
             joined = False
             life = None
             try:
-                life = _Life(self, self._options, self._prefix, self._clock)
+                life = self._new_life()
                 membership = self._join(life)
                 joined = True
                 self._keep(membership)
@@ -144,9 +191,13 @@ class Keeper:
                 self._stopping.wait(pause)
             pause = _FIRST_PAUSE if joined else min(pause * 2, _LONGEST_PAUSE)
 
-    def _join(self, life: _Life) -> Membership:
+    def _new_life(self) -> Life:
+        """Return what comes after a session that has ended."""
+        return Life(self, self._prefix, self._clock)
+
+    def _join(self, life: Life) -> _Kept:
         session = self._connect(life)
-        membership = join(session, self._options, self._ringer)
+        membership = self._make(session, self._options, self._ringer)
         LOG.info('joined as %s, session time-out %g s', session.incarnation, session.timeout)
         with self._changed:
             self._membership = membership
@@ -154,10 +205,10 @@ class Keeper:
         self._ringer.ring(Ring.SESSION)
         return membership
 
-    def _connect(self, life: _Life) -> ZookeeperSession:
+    def _connect(self, life: Life) -> ZookeeperSession:
         """Wait for the session of a new client, for as long as it takes."""
         self.trouble = 'no server has answered yet'
-        life.client.start_async()
+        life.begin(self._options)
         while not self._stopping.is_set():
             self._awake.clear()
             if life.session is not None:
@@ -167,7 +218,7 @@ class Keeper:
             self._awake.wait(_PATIENCE)
         raise exceptions.CoordinatorUnavailable('stopped')
 
-    def _keep(self, membership: Membership) -> None:
+    def _keep(self, membership: _Kept) -> None:
         """Send heartbeats until the session has ended or should."""
         session = membership.session
         while not self._stopping.is_set():
@@ -182,10 +233,10 @@ class Keeper:
             left = session.deadline() - self._clock.now()
             self._awake.wait(max(0.005, min(session.interval, left)))
 
-    def _beat(self, membership: Membership) -> None:
+    def _beat(self, membership: _Kept) -> None:
         """Send a heartbeat: a sync, which passes through the leader, and a look at the own member node after it."""
         session = membership.session
-        path = self._options.paths.member(session.incarnation)
+        path = membership.member
         sent = self._clock.now()
         synced = membership.client.sync_async(path)
         if self._options.observer:
@@ -193,7 +244,7 @@ class Keeper:
             return
         seen = membership.client.exists_async(path)
         seen.rawlink(functools.partial(self._seen, session, sent, synced))
-        membership.watches.beat()
+        membership.beat()
 
     def _observed(self, session: ZookeeperSession, sent: float, synced: Any) -> None:
         if synced.successful():
@@ -210,14 +261,15 @@ class Keeper:
         elif requests.is_end(seen.exception):
             session.end('ended by ZooKeeper')
 
-    def _leave(self, life: _Life) -> None:
+    def _leave(self, life: Life) -> None:
         with self._changed:
             membership, self._membership = self._membership, None
         stopping = self._stopping.is_set()
         if membership is not None:
             if stopping and membership.session.lives():
-                membership.rings.drain(self._options.request_timeout)
+                membership.drain(self._options.request_timeout)
             membership.close()
         if life.session is not None:
             life.session.end('stopped' if stopping else 'given up')
-        clients.discard(life.client, self._options.request_timeout if stopping else 0.0)
+        if life.client is not None:
+            life.end(self._options.request_timeout if stopping else 0.0)

@@ -5,22 +5,40 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from kazoo import exceptions as kazoo_exceptions
 
 from tfd import exceptions
 from tfd.jobs.ports import Lock
 from tfd_drivers.zookeeper import requests
-from tfd_drivers.zookeeper.paths import Paths
 from tfd_drivers.zookeeper.requests import Budget
 from tfd_drivers.zookeeper.session import ZookeeperSession
 
-__all__ = ['Locks']
+__all__ = ['Addition', 'LockPaths', 'Locks']
 
 LOG = logging.getLogger(__name__)
 
+#: Adds operations to a transaction.
+Addition = Callable[[Any], None]
+
+#: What ZooKeeper says of the operations of a transaction beside the one that failed.
+_BESIDE = (kazoo_exceptions.RolledBackError, kazoo_exceptions.RuntimeInconsistency)
+# ZooKeeper's 64 bits come with a sign.
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
 #: How many nodes in the place of locks are told of.
 _TOLD = 100
+
+
+class LockPaths(Protocol):
+    """Where locks and members are."""
+
+    def lock(self, name: str) -> str:
+        """The node of a lock."""
+
+    def member(self, incarnation: str) -> str:
+        """The node of a member."""
 
 
 class Locks:
@@ -37,7 +55,7 @@ class Locks:
     :param request_timeout: seconds that a call may take.
     """
 
-    def __init__(self, session: ZookeeperSession, paths: Paths, request_timeout: float) -> None:
+    def __init__(self, session: ZookeeperSession, paths: LockPaths, request_timeout: float) -> None:
         self._session = session
         self._client = session.client
         self._paths = paths
@@ -45,7 +63,8 @@ class Locks:
         self._guard = threading.Lock()
         self._held: set[str] = set()
         self._told: set[str] = set()
-        self._unresolved: set[str] = set()
+        # With what was to be done together with the release.
+        self._unresolved: dict[str, Addition] = {}
         self._reconciler: threading.Thread | None = None
         # What the reconciler waits on between two rounds; set when the session ends.
         self._over = threading.Event()
@@ -85,7 +104,7 @@ class Locks:
         if not self._session.lives():
             return
         try:
-            self._delete(name, Budget(self._request_timeout))
+            self._delete(name, Budget(self._request_timeout), _nothing)
         except requests.Unanswered:
             self._leave_unresolved(name)
         except exceptions.SessionLost as error:
@@ -117,13 +136,24 @@ class Locks:
             if failure is None:
                 return
             if not isinstance(failure, requests.Exists):
-                raise exceptions.CoordinatorUnavailable(f'create lock {name!r}: {failure!r}')
+                raise self._refusal(name, failure)
             found = self._read(name, budget)
             if self._is_mine(found) and self._adopt(name):
                 return
             if found is not None and not self._cleared(name, found[1], budget):
                 raise exceptions.LockHeld(name, _owner(found[0]))
             # It went away: try again.
+
+    def _refusal(self, name: str, failure: Exception) -> Exception:
+        """Return what is raised where ZooKeeper refuses the node for another reason than that there is one."""
+        return exceptions.CoordinatorUnavailable(f'create lock {name!r}: {failure!r}')
+
+    def _payload(self, name: str) -> bytes:
+        """Return what the node of a lock says of its holder."""
+        return self._session.incarnation.encode()
+
+    def _condition(self, transaction: Any, name: str) -> None:
+        """Add to a transaction what else must hold for a lock to be taken."""
 
     def _cleared(self, name: str, stat: Any, budget: Budget) -> bool:
         """Remove a node that no session stands behind: it is no lock, and would keep its job from ever running."""
@@ -145,45 +175,49 @@ class Locks:
     def _ask_create(self, name: str, budget: Budget) -> Exception | None:
         transaction = self._client.transaction()
         transaction.check(self._member(), -1)
-        transaction.create(
-            self._paths.lock(name), self._session.incarnation.encode(), ephemeral=True
-        )
+        self._condition(transaction, name)
+        transaction.create(self._paths.lock(name), self._payload(name), ephemeral=True)
         return self._commit(transaction, budget, f'create lock {name!r}')
 
-    def _delete(self, name: str, budget: Budget) -> None:
+    def _ask_delete(self, name: str, budget: Budget, addition: Addition) -> Exception | None:
         transaction = self._client.transaction()
         transaction.check(self._member(), -1)
         transaction.delete(self._paths.lock(name))
-        failure = self._commit(transaction, budget, f'delete lock {name!r}')
+        addition(transaction)
+        return self._commit(transaction, budget, f'delete lock {name!r}')
+
+    def _delete(self, name: str, budget: Budget, addition: Addition) -> None:
+        failure = self._ask_delete(name, budget, addition)
         if isinstance(failure, requests.Gone):
             LOG.warning('lock %s was removed by somebody else', name)
         elif failure is not None:
             raise exceptions.CoordinatorUnavailable(f'delete lock {name!r}: {failure!r}')
 
     def _commit(self, transaction: Any, budget: Budget, what: str) -> Exception | None:
-        """Return what was wrong with the second operation, None where both were performed.
+        """Return what was wrong with an operation after the first, None where all were performed.
 
         :raises SessionLost: the check failed.
         """
         results: Sequence[Any] = requests.ask(transaction.commit_async(), budget, what)
-        checked, changed = results
+        checked, *changed = results
         if isinstance(checked, requests.Gone):
             self._session.end(f'{what}: the member node is gone')
             raise self._lost()
-        return changed if isinstance(changed, Exception) else None
+        failures = [one for one in changed if isinstance(one, Exception)]
+        return next((one for one in failures if not isinstance(one, _BESIDE)), failures[0] if failures else None)
 
     def _read(self, name: str, budget: Budget) -> tuple[bytes, Any] | None:
         return requests.sync_fetch(self._client, self._paths.lock(name), budget)
 
     def _is_mine(self, found: tuple[bytes, Any] | None) -> bool:
-        return found is not None and _owner(found[0]) == self._session.incarnation
+        return found is not None and found[1].ephemeralOwner & _MASK == int(self._session.session_id, 16)
 
     def _adopt(self, name: str) -> bool:
         """Take over an earlier attempt of this session that is unresolved. One that another thread holds is not."""
         with self._guard:
-            if name not in self._unresolved:
+            if self._unresolved.get(name) is not _nothing:
                 return False
-            self._unresolved.discard(name)
+            del self._unresolved[name]
             return True
 
     def _member(self) -> str:
@@ -192,9 +226,9 @@ class Locks:
     def _lost(self) -> exceptions.SessionLost:
         return exceptions.SessionLost(f'session {self._session.incarnation} has ended')
 
-    def _leave_unresolved(self, name: str) -> None:
+    def _leave_unresolved(self, name: str, addition: Addition | None = None) -> None:
         with self._guard:
-            self._unresolved.add(name)
+            self._unresolved[name] = addition or _nothing
             if self._reconciler is None:
                 self._reconciler = threading.Thread(
                     target=self._reconcile, name='tfd-zk-reconciler', daemon=True
@@ -208,24 +242,28 @@ class Locks:
                 if not self._unresolved:
                     self._reconciler = None
                     return
-                name = self._unresolved.pop()
+                name, addition = self._unresolved.popitem()
             try:
-                self._resolve(name)
+                self._resolve(name, addition)
             except exceptions.SessionLost as error:
                 self._session.end(str(error))
                 return
             except exceptions.CoordinatorUnavailable as error:
                 LOG.info('lock %s is still unresolved: %s', name, error)
                 with self._guard:
-                    self._unresolved.add(name)
+                    self._unresolved[name] = addition
                 self._over.wait(self._session.interval / 2)
 
-    def _resolve(self, name: str) -> None:
+    def _resolve(self, name: str, addition: Addition) -> None:
         budget = Budget(self._request_timeout)
         if self._is_mine(self._read(name, budget)):
-            self._delete(name, budget)
+            self._delete(name, budget, addition)
             LOG.info('lock %s, left by a request without an answer, is removed', name)
 
 
 def _owner(data: bytes) -> str:
     return data.decode(errors='replace')
+
+
+def _nothing(_transaction: Any) -> None:
+    """Add nothing."""

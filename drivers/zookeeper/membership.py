@@ -19,14 +19,18 @@ from tfd_drivers.zookeeper.rings import Rings
 from tfd_drivers.zookeeper.session import ZookeeperSession
 from tfd_drivers.zookeeper.watches import Watches
 
-__all__ = ['Membership', 'join']
+__all__ = ['Membership', 'create_member', 'ensure', 'join']
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Membership:
-    """A session, and what is done under it; all of it ends with the session."""
+    """A session, and what is done under it; all of it ends with the session.
+
+    :ivar member: the path of the member's node.
+    """
 
     session: ZookeeperSession
+    member: str
     locks: Locks
     rings: Rings
     watches: Watches
@@ -35,6 +39,14 @@ class Membership:
     def client(self) -> Any:
         """The client whose session it is."""
         return self.session.client
+
+    def beat(self) -> None:
+        """Set the watches that are missing."""
+        self.watches.beat()
+
+    def drain(self, timeout: float) -> None:
+        """Wait, so many seconds at most, until no ring is under way."""
+        self.rings.drain(timeout)
 
     def close(self) -> None:
         """Stop what goes on in the background. Does not block."""
@@ -51,20 +63,21 @@ def join(session: ZookeeperSession, options: Options, ringer: Ringer) -> Members
     paths = options.paths
     budget = Budget(options.request_timeout)
     for path in (paths.members, paths.locks, paths.doorbells):
-        _ensure(session.client, path, budget)
+        ensure(session.client, path, budget)
     if not options.observer:
-        _create_member(session, options, budget)
+        create_member(session, paths.member(session.incarnation), budget)
     if not session.lives():
         raise exceptions.SessionLost(f'session {session.incarnation} has ended')
     return Membership(
         session=session,
+        member=paths.member(session.incarnation),
         locks=Locks(session, paths, options.request_timeout),
         rings=Rings(session.client, paths),
         watches=Watches(session, paths, ringer),
     )
 
 
-def _ensure(client: Any, path: str, budget: Budget) -> None:
+def ensure(client: Any, path: str, budget: Budget) -> None:
     """Make a node, and those above it, where it does not exist.
 
     Looks first: with access control, even a node that exists cannot be created by those who may not
@@ -81,8 +94,8 @@ def _ensure(client: Any, path: str, budget: Budget) -> None:
             pass
 
 
-def _create_member(session: ZookeeperSession, options: Options, budget: Budget) -> None:
-    path = options.paths.member(session.incarnation)
+def create_member(session: ZookeeperSession, path: str, budget: Budget) -> None:
+    """Make the node of a member, which says where it runs."""
     about = {'hostname': socket.gethostname(), 'pid': os.getpid()}
     data = json.dumps(about).encode()
     created = session.client.create_async(path, data, ephemeral=True)

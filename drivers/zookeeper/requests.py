@@ -41,7 +41,12 @@ class Budget:
     """How much time a call has left, in seconds of real time."""
 
     def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
+        self._seconds = seconds
+        self.renew()
+
+    def renew(self) -> None:
+        """Have all of the time again: for a call that goes on, and came a step further."""
+        self._ends = time.monotonic() + self._seconds
 
     def left(self) -> float:
         """Return the seconds that are left, 0 if none."""

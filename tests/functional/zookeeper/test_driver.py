@@ -11,14 +11,11 @@ import sys
 import textwrap
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
-import testtools
-from kazoo.client import KazooClient
 from kazoo.protocol import serialization
 
-from tests.functional import servers
+from tests.functional.zookeeper.cases import ServerTestCase
 from tests.functional.zookeeper.proxy import Wire
 from tfd import exceptions
 from tfd.jobs import placement
@@ -31,23 +28,8 @@ from tfd_drivers.zookeeper.coordinator import ZookeeperCoordinator
 _SESSION = 1.0
 
 
-class _ZookeeperTest(testtools.TestCase):
-    """One server for the tests of a class; each has a root of its own."""
-
-    server: servers.ZooKeeper
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
-        if servers.ZooKeeper.missing() is not None:
-            servers.require('zookeeper')
-        cls.server = servers.ZooKeeper(tick_time=0.1)
-        cls.server.start()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.server.destroy()
-        super().tearDownClass()
+class _ZookeeperTest(ServerTestCase):
+    """Each test has a root of its own."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -64,20 +46,6 @@ class _ZookeeperTest(testtools.TestCase):
         self.addCleanup(coordinator.stop)
         coordinator.start()
         return coordinator
-
-    def kazoo(self, **options: Any) -> KazooClient:
-        client = KazooClient(self.server.hosts, **options)
-        self.addCleanup(client.close)
-        self.addCleanup(client.stop)
-        client.start()
-        return client
-
-    def eventually(self, happened: Callable[[], Any], what: str, patience: float = 10.0) -> None:
-        end = time.monotonic() + patience
-        while not happened():
-            if time.monotonic() > end:
-                self.fail(f'not within {patience} s: {what}')
-            time.sleep(0.005)
 
 
 def _is_multi(data: bytes) -> bool:
