@@ -11,7 +11,7 @@ from tfd.jobs import ports, record
 from tfd.persistence.record import Fence, Settlement
 from tfd.types import clock as clocks
 
-__all__ = ['MARGIN', 'REASON', 'ClaimedJob', 'believed']
+__all__ = ['MARGIN', 'REASON', 'ClaimedJob', 'SessionOwnership', 'believed']
 
 #: How much of a session's time-out is left unused before its deadline: whatever is between a check
 #: and the call that it allows (scheduling, a switch of threads) has to fit in here. Heartbeats
@@ -95,6 +95,37 @@ class ClaimedJob:
         return Settlement(
             claim_id=claim_id, state=states.PARKED, outcome=flow_state,
             reason=f'the flow ended in {flow_state}: {_described(failures)}'[:REASON])
+
+
+class SessionOwnership:
+    """The ownership of a job for which a lock is all the fence there is (see :class:`tfd.persistence.base.Ownership`).
+
+    :param job: the job's UUID.
+    :param session: the session that took the lock.
+    """
+
+    fence = None
+
+    def __init__(self, job: str, session: ports.Session, clock: clocks.Clock, margin: float = MARGIN) -> None:
+        self._job = job
+        self._session = session
+        self._clock = clock
+        self._margin = margin
+
+    def __repr__(self) -> str:
+        return f'<SessionOwnership job={self._job} session={self._session.incarnation}>'
+
+    def check(self) -> None:
+        """Return where the lock is believed to be held now.
+
+        :raises OwnershipLost: the session that took it has ended, may have, or is about to.
+        """
+        if not believed(self._session, self._clock, self._margin):
+            raise exceptions.OwnershipLost(
+                self._job, 0, f'session {self._session.incarnation} that claimed it cannot be believed in any more')
+
+    def settlement(self, flow_state: str, failures: Sequence[Any]) -> None:
+        """Keep the job: who claimed it takes it off its board."""
 
 
 def _described(failures: Sequence[Any]) -> str:

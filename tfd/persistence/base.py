@@ -107,11 +107,13 @@ class Ownership(Protocol):
     """What an engine that runs a job is told about its claim. Given by whoever claimed the job."""
 
     @property
-    def fence(self) -> record.Fence:
-        """The fence that goes with every write."""
+    def fence(self) -> record.Fence | None:
+        """The fence that goes with every write; None where the job has no row, and :meth:`check` is all there is."""
 
     def check(self) -> None:
         """Return where the claim is believed to hold now, by the own clock; called immediately before each task's call.
+
+        Without a fence before each write, too.
 
         :raises OwnershipLost: it does not, or is about to end.
         """
