@@ -14,8 +14,8 @@ import testtools
 from tests.pages import Page, pages
 
 _PAGES = pages()
-#: Pages whose examples need a conductor: tests.functional.test_guide runs them.
-_ELSEWHERE = frozenset(('user/jobs.rst',))
+#: Pages whose examples need servers: tests.functional.test_guide runs them.
+_ELSEWHERE = frozenset(('user/boards.rst', 'user/jobs.rst'))
 _PROGRAMS = sorted(
     name for name, page in _PAGES.items() if page.examples('python') and name not in _ELSEWHERE)
 #: Whatever may hold Python that a reader would copy.

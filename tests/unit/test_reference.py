@@ -20,7 +20,9 @@ _REFERENCE = ''.join(page.text for name, page in pages().items() if name.startsw
 _LISTED = re.findall(r'^\.\. automodule:: (\S+)$', _REFERENCE, re.MULTILINE)
 #: TaskFlow's documented modules, as far as tfd has them at the same paths.
 _DOCUMENTED = (
-    'atom', 'deciders', 'engines', 'engines.base', 'exceptions', 'flow', 'formatters', 'listeners.base',
+    'atom', 'conductors.backends', 'conductors.base', 'deciders', 'engines', 'engines.base',
+    'exceptions', 'flow', 'formatters',
+    'jobs.backends', 'jobs.base', 'listeners.base',
     'listeners.capturing', 'listeners.claims', 'listeners.logging', 'listeners.printing', 'listeners.timing',
     'patterns.graph_flow', 'patterns.linear_flow', 'patterns.unordered_flow', 'persistence.backends',
     'persistence.base', 'persistence.models', 'retry', 'states', 'storage', 'task', 'types.entity', 'types.failure',

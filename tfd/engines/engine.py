@@ -67,6 +67,8 @@ class ActionEngine(base.Engine):
         super().__init__(flow, flow_detail, backend, options)
         self._ownership: persistence.Ownership | None = options.get('ownership')
         fence = self._ownership.fence if self._ownership is not None else None
+        #: What is asked before a write that no fence goes with.
+        self._unfenced = self._ownership if fence is None else None
         self._storage = Storage(flow_detail, backend, fence, book)
         self._plan: Plan | None = None
         #: Values of the run; there once the engine is prepared.
@@ -323,6 +325,8 @@ class ActionEngine(base.Engine):
         if self._backend is None:
             write()
             return
+        if self._unfenced is not None:
+            self._unfenced.check()
         try:
             self._patience.write(write)
         except BaseException:

@@ -74,7 +74,8 @@ class Patience:
     def _before_waiting(self, attempt: tenacity.RetryCallState) -> None:
         if attempt.attempt_number == 1:
             # Once for each step that has to wait: an outage is one event, however often it is tried.
-            job = self._ownership.fence.job if self._ownership is not None else ''
+            fence = self._ownership.fence if self._ownership is not None else None
+            job = fence.job if fence is not None else ''
             LOG.warning(
                 'flow %s (%s) job=%s: a step cannot be recorded now, trying again: %s', self._storage.flow_name,
                 self._storage.flow_uuid, job, attempt.outcome.exception() if attempt.outcome else '')
