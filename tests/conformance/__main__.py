@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import pathlib
 import sys
 
 from tests.conformance import exclusions, report, running
+from tests.functional.servers.process import is_ci
+from tests.functional.servers.zookeeper import ZooKeeper
 
 _DATA = pathlib.Path(__file__).with_name('exclusions.toml')
 #: Of the expected tests, how many must pass.
@@ -18,8 +21,28 @@ _BAR = 0.99
 def main() -> int:
     """Run the tests, print what came of them, and judge."""
     options = _options()
+    with contextlib.ExitStack() as stack:
+        return _judge(options, _zookeeper(stack))
+
+
+def _zookeeper(stack: contextlib.ExitStack) -> str:
+    """Start a private server until the end; return its address, '' where it is not installed."""
+    reason = ZooKeeper.missing()
+    if reason is not None:
+        if is_ci():
+            raise RuntimeError(f'ZooKeeper is needed in CI: {reason}')
+        print(f'The tests of boards are skipped: {reason}.', file=sys.stderr)
+        return ''
+    # The wheel's tests ask for the version by a four-letter word before anything else.
+    server = ZooKeeper(settings={'4lw.commands.whitelist': 'srvr,envi'})
+    stack.callback(server.destroy)
+    server.start()
+    return server.hosts
+
+
+def _judge(options: argparse.Namespace, zookeeper: str) -> int:
     settings = exclusions.read(_DATA)
-    suite = running.of_wheel(options.wheel, settings.helpers, settings.stand_ins, options.seconds)
+    suite = running.of_wheel(options.wheel, settings.helpers, settings.stand_ins, options.seconds, zookeeper)
     tests = running.census(suite, options.census, options.jobs)
     expected, excluded = exclusions.sort_out(
         [name for names in tests.values() for name in names], settings.exclusions)

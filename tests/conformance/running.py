@@ -33,6 +33,7 @@ class Suite:
     :ivar modules: patterns of modules' names, without the prefix.
     :ivar first: modules that are imported before any of these.
     :ivar beside: a folder that the tests expect to find where they are run.
+    :ivar zookeeper: the server that the tests of boards use, as ``host:port``; '' where there is none.
     :ivar together: run all modules in one process, for those that take long to import; one for each module else.
     """
 
@@ -46,13 +47,15 @@ class Suite:
     first: tuple[str, ...] = ()
     beside: pathlib.Path | None = None
     together: bool = False
+    zookeeper: str = ''
 
 
 def of_wheel(
-    wheel: pathlib.Path, helpers: tuple[str, ...], stand_ins: tuple[str, ...], seconds: float
+    wheel: pathlib.Path, helpers: tuple[str, ...], stand_ins: tuple[str, ...], seconds: float, zookeeper: str = '',
 ) -> Suite:
     """Return the unit tests that come with the wheel of TaskFlow itself."""
-    return Suite(wheel, wheel / 'tests' / 'unit', 'taskflow.tests.unit.', helpers, stand_ins, seconds)
+    return Suite(
+        wheel, wheel / 'tests' / 'unit', 'taskflow.tests.unit.', helpers, stand_ins, seconds, zookeeper=zookeeper)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ def _work(suite: Suite, modules: list[str], on_tfd: bool, tests: list[str] | Non
     orders = {
         'modules': modules, 'prefix': suite.prefix, 'on_tfd': on_tfd, 'wheel': str(suite.wheel.absolute()),
         'helpers': suite.helpers, 'stand_ins': suite.stand_ins, 'tests': tests, 'seconds': suite.seconds,
-        'first': suite.first}
+        'first': suite.first, 'zookeeper': suite.zookeeper}
     # Some tests leave files where they are run.
     with tempfile.TemporaryDirectory(prefix='conformance-', ignore_cleanup_errors=True) as folder:
         if suite.beside is not None:

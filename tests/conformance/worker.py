@@ -40,6 +40,8 @@ def main() -> int:
         finder = names.answer(names.Rules(
             wheel=pathlib.Path(orders['wheel']), helpers=tuple(orders['helpers']),
             stand_ins=tuple(orders['stand_ins'])))
+    if orders['zookeeper']:
+        _point_at(orders['zookeeper'])
     loader = unittest.TestLoader()
     found = _load(loader, orders)
     tests = {name: test for some in found.values() for name, test in some.items()}
@@ -57,6 +59,15 @@ def main() -> int:
     out.close()
     # Threads that a test left behind do not keep us.
     os._exit(0)
+
+
+def _point_at(zookeeper: str) -> None:
+    """Have the wheel's tests use this server, where they have a port of their own in mind.
+
+    And sessions longer than theirs of a second, which end where a machine is busy.
+    """
+    utils = importlib.import_module('taskflow.tests.utils')
+    utils.ZK_TEST_CONFIG.update(hosts=[zookeeper], timeout=5.0)
 
 
 def _load(loader: unittest.TestLoader, orders: dict[str, Any]) -> dict[str, dict[str, Any]]:
