@@ -221,7 +221,8 @@ class Flow(flow.Flow):
             if not self._order.allow(before, after):
                 raise exceptions.DependencyFailure(
                     f'No path through the node(s) in the graph produces an ordering: a link from'
-                    f' {self._items[before].name!r} to {self._items[after].name!r} in flow {self.name!r} would close a cycle')
+                    f' {self._items[before].name!r} to {self._items[after].name!r} in flow {self.name!r} would close a'
+                    ' cycle')
             self._successors[before] = _with(self._successors[before], after)
             self._predecessors[after] = _with(self._predecessors[after], before)
         if reason is None:

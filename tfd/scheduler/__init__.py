@@ -32,6 +32,6 @@ from tfd.scheduler.vocabulary import (
 
 __all__ = [
     'Answered', 'Ask', 'Asked', 'ChainExecuted', 'ChainReverted', 'Code', 'Decide', 'Decided', 'Event', 'Execute',
-    'ExecuteChain', 'Executed', 'Gated', 'GatedAll', 'Judged', 'Moved', 'MovedAll', 'Options', 'Progress', 'Resolved', 'Revert',
-    'RevertChain', 'Reverted', 'Scheduler', 'Step', 'Suspended',
+    'ExecuteChain', 'Executed', 'Gated', 'GatedAll', 'Judged', 'Moved', 'MovedAll', 'Options', 'Progress', 'Resolved',
+    'Revert', 'RevertChain', 'Reverted', 'Scheduler', 'Step', 'Suspended',
 ]

@@ -16,8 +16,8 @@ from tfd import states
 
 __all__ = [
     'Answered', 'Ask', 'Asked', 'ChainExecuted', 'ChainReverted', 'Code', 'Command', 'Decide', 'Decided', 'Event',
-    'Execute', 'ExecuteChain', 'Executed', 'Gated', 'GatedAll', 'Judged', 'Moved', 'MovedAll', 'Options', 'Progress', 'Resolved',
-    'Revert', 'RevertChain', 'Reverted', 'Step', 'Suspended', 'Transition',
+    'Execute', 'ExecuteChain', 'Executed', 'Gated', 'GatedAll', 'Judged', 'Moved', 'MovedAll', 'Options', 'Progress',
+    'Resolved', 'Revert', 'RevertChain', 'Reverted', 'Step', 'Suspended', 'Transition',
 ]
 
 

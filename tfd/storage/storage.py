@@ -205,8 +205,6 @@ class Storage(Reader):
             elif type(item) is MovedAll:
                 first, last, code = item
                 shown[first:last + 1] = bytes((code,)) * (last + 1 - first)
-            elif type(item) is GatedAll:
-                columns.passed.update(item[0])
             elif type(item) is Resolved:
                 columns.resolved.add(item[0])
             else:
@@ -215,6 +213,9 @@ class Storage(Reader):
             self._flow_detail.state = flow_state
 
     def _decided(self, item: Any) -> None:
+        if type(item) is GatedAll:
+            self.columns.passed.update(item.targets)
+            return
         decisions = self.columns.decisions
         row = next_record(self.columns.plan, self.flow_uuid, item, decisions)
         if row.answer:

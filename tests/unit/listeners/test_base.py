@@ -79,8 +79,8 @@ class ListenerTest(testtools.TestCase):
     def test_hears_of_states_chosen_for_tasks_and_retries_apart(self) -> None:
         engine = engines.failing()
         with engines.Recorder(
-            engine, task_listen_for=(states.FAILURE, states.SUCCESS), retry_listen_for=(states.SUCCESS, states.REVERTED),
-            flow_listen_for=None,
+            engine, task_listen_for=(states.FAILURE, states.SUCCESS), flow_listen_for=None,
+            retry_listen_for=(states.SUCCESS, states.REVERTED),
         ) as listener:
             engines.run(engine)
         self.assertEqual(
