@@ -108,8 +108,12 @@ def _halted(spec: Spec, theirs: play.Trace) -> int | None:
 
 
 def _unasked(spec: Spec, theirs: play.Trace) -> int | None:
-    """TaskFlow asks a retry that was ignored, which breaks the engine."""
-    if theirs['error'] is None or 'StorageFailure' not in theirs['error']:
+    """TaskFlow asks a retry that was ignored, which breaks the engine: once for each failure of a wave."""
+    error = theirs['error']
+    if error is None:
+        return None
+    several = error[0] == 'WrappedFailure' and all('most recent retry' in text for text in error[-1])
+    if not several and 'StorageFailure' not in error:
         return None
     scopes = Shape(spec.flow).scopes
     ignored: set[str] = set()
