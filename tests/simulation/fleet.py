@@ -15,6 +15,7 @@ from tests.simulation.work import Factories, Script, Service
 from tfd import engines, exceptions, flow
 from tfd.conductors.conductor import Conductor, Settings
 from tfd.conductors.runner import JobRun
+from tfd.conductors.tail import Tails
 from tfd.jobs.board import JobBoard
 from tfd.jobs.claim import ClaimedJob
 from tfd.jobs.posting import PostingBoard
@@ -107,8 +108,8 @@ class Host:
         factories = Factories(process, world.service, world.scripts)
         self.conductor = Conductor(
             board, store, coordinator,
-            lambda claimed: JobRun(claimed, board, factories, make_engine, MAX_ATTEMPTS),
-            world.settings, process, world.hub.rng, SimulatedThreads(process))
+            lambda claimed: JobRun(claimed, board, factories, make_engine, MAX_ATTEMPTS, Tails()),
+            world.settings, process, world.hub.rng, kind=SimulatedThreads(process))
         if self.ending:
             self.conductor.stop()
         try:

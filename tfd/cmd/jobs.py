@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tfd job post|list|show|wait|release|history``."""
+"""``tfd job post|list|show|wait|retry|history``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tfd.persistence import history
 __all__ = ['COMMANDS']
 
 _COLUMNS = ('id', 'name', 'flow', 'state', 'outcome', 'owner', 'priority', 'created_at')
-_FIELDS = ('id', 'name', 'flow', 'version', 'token', 'state', 'outcome', 'reason', 'owner',
+_PARKED = ('id', 'name', 'flow', 'attempts', 'outcome', 'updated_at', 'reason')
+_FIELDS = ('id', 'name', 'flow', 'version', 'token', 'state', 'outcome', 'reason', 'log', 'owner',
            'priority', 'not_before', 'attempts', 'claims', 'epoch', 'seq', 'shard', 'book_uuid',
            'flow_uuid', 'created_at', 'updated_at')
 _EVENT = ('at', 'subject', 'state', 'attempt', 'seconds', 'epoch', 'owner', 'text')
@@ -70,7 +71,7 @@ class PostJob(_OneJob):
 
 
 class ShowJob(_OneJob):
-    """Show a job."""
+    """Show a job; of a parked one, why it is that and what was logged last about it."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's arguments."""
@@ -107,7 +108,7 @@ class WaitJob(_OneJob):
         return job
 
 
-class ReleaseJob(_OneJob):
+class RetryJob(_OneJob):
     """Let a parked job go on from its last recorded step, and show it; its attempts are forgotten."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -117,7 +118,7 @@ class ReleaseJob(_OneJob):
         return parser
 
     def find(self, client: Client, args: argparse.Namespace) -> record.Job:
-        """Release the job."""
+        """Make it claimable."""
         return client.release(args.job)
 
 
@@ -129,6 +130,8 @@ class ListJobs(shell.Lister):
         parser = super().get_parser(prog_name)
         parser.add_argument('--state', action='append', default=[], choices=_STATES,
                             type=str.upper, help='Only those in this state; may be repeated.')
+        parser.add_argument('--parked', action='append_const', const=states.PARKED, dest='state',
+                            help='The same as --state PARKED, with the reason of each.')
         parser.add_argument('--owner', help='Only those that this incarnation owns.')
         parser.add_argument('--limit', type=arguments.positive, default=100,
                             help='How many to list at most (default: %(default)d).')
@@ -143,7 +146,9 @@ class ListJobs(shell.Lister):
         with Client(self.app.conf()) as client:
             jobs = client.list(states=parsed_args.state, owner=parsed_args.owner,
                                limit=parsed_args.limit, before=parsed_args.before)
-        columns = _FIELDS if parsed_args.long else _COLUMNS
+        columns: Sequence[str] = _PARKED if parsed_args.state == [states.PARKED] else _COLUMNS
+        if parsed_args.long:
+            columns = _FIELDS
         return columns, [[_field(job, name) for name in columns] for job in jobs]
 
 
@@ -173,6 +178,10 @@ def _event_field(event: history.Event, name: str) -> Any:
 
 
 def _field(job: record.Job, name: str) -> Any:
+    if name == 'reason':
+        return job.cause
+    if name == 'log':
+        return '\n'.join(job.log)
     value = getattr(job, name)
     return arguments.time_text(value) if name in _TIMES else value
 
@@ -234,6 +243,6 @@ COMMANDS = {
     'job list': ListJobs,
     'job show': ShowJob,
     'job wait': WaitJob,
-    'job release': ReleaseJob,
+    'job retry': RetryJob,
     'job history': JobHistory,
 }

@@ -4,7 +4,8 @@
 What operators see of it in the log, each line with ``job= flow= epoch=``: ``completed`` with the
 outcome, ``handed over``, ``gave back`` and ``parked`` with the reason, ``lost`` where a peer has
 the job by now, ``left`` where the database could not be asked any more. Arguments and results are
-never logged; of a failure only its type is, its text is in the job's row (``tfd job show``).
+never logged; of a failure only its type is, its text is in the job's row (``tfd job show``), with the last
+lines that were logged about the run where the job was parked or given back.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import enum
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from tfd import exceptions, states
 from tfd import flow as flows
+from tfd.conductors import tail as tails
 from tfd.jobs import board as boards
 from tfd.jobs import claim as claims
-from tfd.jobs import factories
+from tfd.jobs import factories, record
 from tfd.types.secret import Veil
 
 __all__ = ['Engine', 'JobRun', 'MakeEngine', 'Verdict']
@@ -92,16 +94,20 @@ class JobRun:
 
     It never raises. Whatever happens the lock is released in the end; a job of the verdict LEFT is
     given back by the reconciler when the database answers again.
+
+    :param kept: keeps what is logged about the run, to be stored where that ends in trouble.
     """
 
     def __init__(self, claimed: claims.ClaimedJob, board: boards.JobBoard,
                  flow_factories: factories.FlowFactories, make_engine: MakeEngine,
-                 max_attempts: int) -> None:
+                 max_attempts: int, kept: tails.Tails) -> None:
         self.claimed = claimed
         self._board = board
         self._factories = flow_factories
         self._make_engine = make_engine
         self._max_attempts = max_attempts
+        self._kept = kept
+        self._tail = tails.Tail()
         self._guard = threading.Lock()
         self._engine: Engine | None = None
         self._suspending = False
@@ -123,6 +129,10 @@ class JobRun:
 
     def __call__(self) -> Verdict:
         """Run the job to its end here."""
+        with self._kept.of(self.claimed.job.id, self.claimed.job.flow_uuid) as self._tail:
+            return self._to_its_end()
+
+    def _to_its_end(self) -> Verdict:
         # Nothing is logged inside an except block: oslo.log would add the error's text to the line.
         caught: BaseException | None = None
         verdict = Verdict.LEFT
@@ -153,7 +163,7 @@ class JobRun:
         job = self.claimed.job
         if job.attempts > self._max_attempts:
             return self._park(f'claimed {job.attempts - 1} times in a row without recording '
-                              f'anything new; {job.reason or "its owners died"}')
+                              f'anything new; {job.cause or "its owners died"}', job.log)
         engine, trouble = self._try_to_load()
         with self._guard:
             suspending = self._suspending
@@ -185,6 +195,7 @@ class JobRun:
         flow = self._factories.make(self.claimed.job.flow)
         engine = self._make_engine(flow, self.claimed)
         engine.compile()
+        self.claimed.log = self._log
         with self._guard:
             # From here on it hears of a suspend, and gives up waiting for a database that is away.
             self._engine = engine
@@ -229,20 +240,33 @@ class JobRun:
         else:
             LOG.info('handed over %s: %s', self._ids(), given.reason)
 
-    def _park(self, reason: str) -> Verdict:
-        self._board.park(self.claimed, self._veiled(reason))
+    def _park(self, reason: str, before: Sequence[str] = ()) -> Verdict:
+        self._board.park(self.claimed, self._told(reason, before))
         LOG.error('parked %s attempt=%d: %s', self._ids(), self.claimed.job.attempts,
                   reason.partition(':')[0])
         return Verdict.SETTLED
 
     def _give_back(self, reason: str, counts: bool = True) -> Verdict:
-        self._board.abandon(self.claimed, self._veiled(reason), counts=counts)
+        told = self._told(reason) if counts else reason
+        self._board.abandon(self.claimed, told, counts=counts)
         LOG.log(logging.WARNING if counts else logging.INFO, 'gave back %s attempt=%d: %s',
                 self._ids(), self.claimed.job.attempts, reason.partition(':')[0])
         return Verdict.REFUSED if counts else Verdict.SETTLED
 
-    def _veiled(self, reason: str) -> str:
-        return reason if self._engine is None else self._engine.storage.veil.text(reason)
+    def _told(self, reason: str, before: Sequence[str] = ()) -> str:
+        """Return a reason as it is stored, with the last lines about this run and what is left of those before."""
+        return record.reasoned(self._veil().text(reason), [*before, *self._log()][-tails.LINES:])
+
+    def _log(self) -> list[str]:
+        veil = self._veil()
+        return [tails.bounded(veil.text(line)) for line in self._tail.lines]
+
+    def _veil(self) -> Veil:
+        if self._engine is not None:
+            return self._engine.storage.veil
+        veil = Veil()
+        veil.learn(self.claimed.job.store)
+        return veil
 
     def _release(self) -> None:
         try:
@@ -259,7 +283,7 @@ def _reason(err: BaseException | None) -> str:
     """Return an error as one line that begins with its type."""
     if err is None:
         return 'without an error'
-    return f'{type(err).__name__}: {err}'[:claims.REASON]
+    return f'{type(err).__name__}: {err}'
 
 
 def _where(error: BaseException | None) -> str:

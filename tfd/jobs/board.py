@@ -116,13 +116,13 @@ class JobBoard(posting.PostingBoard):
             LOG.error('gave back job=%s flow=%s epoch=%d: %s', candidate.id, candidate.flow,
                       candidate.epoch + 1, err)
             self._store.settle(Fence(candidate.id, candidate.epoch + 1), Settlement(
-                claim_id, states.UNCLAIMED, reason=f'UnknownKey: {err}'[:claims.REASON]))
+                claim_id, states.UNCLAIMED, reason=record.reasoned(f'UnknownKey: {err}', ())))
             raise exceptions.UnclaimableJob(f'job {candidate.id} cannot be read here') from err
         except exceptions.InvalidFormat as err:
             LOG.error('parked job=%s flow=%s epoch=%d: it cannot be read', candidate.id,
                       candidate.flow, candidate.epoch + 1)
             self._store.settle(Fence(candidate.id, candidate.epoch + 1), Settlement(
-                claim_id, states.PARKED, reason=f'InvalidFormat: {err}'[:claims.REASON]))
+                claim_id, states.PARKED, reason=record.reasoned(f'InvalidFormat: {err}', ())))
             raise exceptions.UnclaimableJob(f'job {candidate.id} cannot be read') from err
 
     def _change(self, candidate: record.Candidate, owner: str, claim_id: str) -> record.Claim:

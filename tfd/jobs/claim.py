@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tfd import exceptions, states
@@ -11,15 +11,12 @@ from tfd.jobs import ports, record
 from tfd.persistence.record import Fence, Settlement
 from tfd.types import clock as clocks
 
-__all__ = ['MARGIN', 'REASON', 'ClaimedJob', 'SessionOwnership', 'believed']
+__all__ = ['MARGIN', 'ClaimedJob', 'SessionOwnership', 'believed']
 
 #: How much of a session's time-out is left unused before its deadline: whatever is between a check
 #: and the call that it allows (scheduling, a switch of threads) has to fit in here. Heartbeats
 #: leave two thirds of the time-out in normal life.
 MARGIN = 0.1
-
-#: The longest reason that is kept of a job, in characters.
-REASON = 1000
 
 
 def believed(session: ports.Session, clock: clocks.Clock, margin: float = MARGIN) -> bool:
@@ -43,6 +40,7 @@ class ClaimedJob:
         may have recorded, or what the board recorded; None before that.
     :ivar handing_over: set by whoever asks the engine to suspend in order to leave the job to a
         peer; a claim that ends so does not count as one without progress.
+    :ivar log: returns the last lines that were logged about its run, to be stored where it is parked.
     """
 
     def __init__(
@@ -51,6 +49,7 @@ class ClaimedJob:
         self.job = job
         self.lock = lock
         self.handing_over = False
+        self.log: Callable[[], Sequence[str]] = tuple
         self._clock = clock
         self._margin = margin
         self._fence = Fence(job=job.id, epoch=job.epoch)
@@ -94,7 +93,7 @@ class ClaimedJob:
                               counts=not self.handing_over)
         return Settlement(
             claim_id=claim_id, state=states.PARKED, outcome=flow_state,
-            reason=f'the flow ended in {flow_state}: {_described(failures)}'[:REASON])
+            reason=record.reasoned(f'the flow ended in {flow_state}: {_described(failures)}', self.log()))
 
 
 class SessionOwnership:

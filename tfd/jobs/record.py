@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfd import states
 
-__all__ = ['Candidate', 'Claim', 'Incarnation', 'Job', 'JobQuery', 'NewJob', 'Priority', 'shard_of']
+__all__ = [
+    'REASON', 'Candidate', 'Claim', 'Incarnation', 'Job', 'JobQuery', 'NewJob', 'Priority', 'reasoned', 'shard_of']
 
 #: How many shards a board's jobs are spread over. A power of two well above the number of conductors expected on one
 #: database.
 SHARDS = 64
+
+#: The longest reason that is kept of a job, in characters; lines of the log come after it.
+REASON = 1000
 
 
 class Priority(enum.IntEnum):
@@ -65,6 +69,7 @@ class Job:
     :ivar attempts: claims in a row that recorded nothing new.
     :ivar claims: claims in all.
     :ivar shard: which part of the board it is on (0 to SHARDS - 1), from its id.
+    :ivar reason: why it was parked or given back: :attr:`cause` in the first line, :attr:`log` in the others.
     :ivar book_uuid, flow_uuid: its logbook and flow detail; the flow is recorded at the first claim's load.
     :ivar connections: ids of the owner's database connections, comma separated, for a successor that is blocked by
         them.
@@ -100,6 +105,16 @@ class Job:
     def done(self) -> bool:
         """Whether no conductor will take it up again by itself."""
         return self.state in (states.COMPLETE, states.PARKED)
+
+    @property
+    def cause(self) -> str:
+        """Why it was parked or given back, in one line; '' where nobody said."""
+        return self.reason.partition('\n')[0]
+
+    @property
+    def log(self) -> list[str]:
+        """The last lines that were logged about the run that ended so, oldest first; secrets are masked in them."""
+        return self.reason.split('\n')[1:]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,6 +165,11 @@ class JobQuery:
     owner: str | None = None
     limit: int = 100
     before: str | None = None
+
+
+def reasoned(cause: str, log: Sequence[str]) -> str:
+    """Return the reason of a job: why, in one line of at most :data:`REASON` characters, and the lines of its log."""
+    return '\n'.join((' '.join(cause.split())[:REASON], *(' '.join(line.split()) for line in log)))
 
 
 def shard_of(job_id: str) -> int:

@@ -19,7 +19,7 @@ from cotyledon import types as cotyledon_types
 from oslo_config import cfg
 
 from tfd import engines, exceptions, flow
-from tfd.conductors import backoff, conductor, housekeeper, presence, runner
+from tfd.conductors import backoff, conductor, housekeeper, presence, runner, tail
 from tfd.conf import deployment, retention
 from tfd.jobs import board as boards
 from tfd.jobs import claim as claims
@@ -124,17 +124,18 @@ class ConductorWorker(cotyledon.Service):
             coordinator.stop()
 
     def _conduct(self, backend: deployment.JobBackend, coordinator: ports.Coordinator) -> None:
-        made = make_conductor(self._conf, backend, coordinator)
+        kept = tail.Tails()
+        made = make_conductor(self._conf, backend, coordinator, kept)
         with self._guard:
             self._conductor = made
             if self._stopping.is_set():
                 made.stop()
-        with _housekeeping(self._conf, backend, coordinator):
+        with kept.capture(), _housekeeping(self._conf, backend, coordinator):
             made.run()
 
 
 def make_conductor(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
-                   coordinator: ports.Coordinator) -> conductor.Conductor:
+                   coordinator: ports.Coordinator, kept: tail.Tails) -> conductor.Conductor:
     """Return the conductor of one worker, as it is configured."""
     store = backend.jobs()
     board = boards.JobBoard(
@@ -143,7 +144,7 @@ def make_conductor(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
     flow_factories = factories.FlowFactories(conf.conductor.allow_import_paths)
     start = functools.partial(
         _start, board, flow_factories, functools.partial(_make_engine, conf, backend),
-        conf.conductor.max_attempts)
+        conf.conductor.max_attempts, kept)
     return conductor.Conductor(board, store, coordinator, start, conductor.Settings(
         max_jobs=conf.conductor.max_jobs, poll_interval=conf.conductor.poll_interval,
         slow_poll_interval=conf.conductor.slow_poll_interval),
@@ -175,9 +176,9 @@ def _housekeeping(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
 
 
 def _start(board: boards.JobBoard, flow_factories: factories.FlowFactories,
-           make_engine: runner.MakeEngine, max_attempts: int,
+           make_engine: runner.MakeEngine, max_attempts: int, kept: tail.Tails,
            claimed: claims.ClaimedJob) -> runner.JobRun:
-    return runner.JobRun(claimed, board, flow_factories, make_engine, max_attempts)
+    return runner.JobRun(claimed, board, flow_factories, make_engine, max_attempts, kept)
 
 
 def _make_engine(conf: cfg.ConfigOpts, backend: base.Backend, made: flow.Flow,

@@ -127,4 +127,4 @@ def _view(job: Any) -> View:
         job.state, 'parked')
     progress = 1.0 if state == 'done' else min(0.95, job.seq / STEPS)
     return View(job.id, job.name, state, job.outcome, job.owner.partition('/')[0], progress,
-                job.claims, job.reason)
+                job.claims, job.cause)

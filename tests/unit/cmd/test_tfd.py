@@ -23,13 +23,13 @@ class JobTest(CommandTestCase):
     def _post(self, *words: str) -> Any:
         return self._tfd('job', 'post', 'a.flow', '-f', 'json', *words).json()
 
-    def _settle(self, job_id: str, state: str, outcome: str) -> None:
+    def _settle(self, job_id: str, state: str, outcome: str, reason: str = '') -> None:
         with contextlib.closing(deployment.make_backend(self.deployment.conf())) as backend:
             store = backend.jobs()
             candidate = store.pending(range(64), 1e12, 1)[0]
             self.assertEqual(job_id, candidate.id)
             store.claim(candidate, 'me/1/1', 'claim')
-            store.settle(Fence(job_id, 1), Settlement('claim', state, outcome))
+            store.settle(Fence(job_id, 1), Settlement('claim', state, outcome, reason))
 
     def test_post_shows_the_job(self) -> None:
         job = self._post('--token', 't', '--priority', 'high', '--name', 'n')
@@ -108,18 +108,31 @@ class JobTest(CommandTestCase):
         self._settle(job['id'], states.PARKED, '')
         self.assertEqual(exits.Exit.NOT_SUCCESS, self._tfd('job', 'wait', job['id']).status)
 
-    def test_release_what_is_parked(self) -> None:
+    def test_retry_what_is_parked(self) -> None:
         job = self._post()
         self._settle(job['id'], states.PARKED, '')
-        ended = self._tfd('job', 'release', job['id'], '-f', 'json')
+        ended = self._tfd('job', 'retry', job['id'], '-f', 'json')
         self.assertEqual((exits.Exit.DONE, states.UNCLAIMED, 0),
                          (ended.status, ended.json()['state'], ended.json()['attempts']))
 
-    def test_release_nothing_else(self) -> None:
+    def test_retry_nothing_else(self) -> None:
         job = self._post()
-        ended = self._tfd('job', 'release', job['id'])
+        ended = self._tfd('job', 'retry', job['id'])
         self.assertEqual(exits.Exit.FAILED, ended.status)
         self.assertIn('PARKED', ended.err)
+
+    def test_parked_jobs_are_listed_with_the_reason(self) -> None:
+        job = self._post()
+        self._settle(job['id'], states.PARKED, '', 'the reason\nline one\nline two')
+        self._post()
+        [row] = self._tfd('job', 'list', '--parked', '-f', 'json').json()
+        self.assertEqual((job['id'], 'the reason'), (row['id'], row['reason']))
+
+    def test_show_prints_the_reason_and_the_last_lines_of_the_log(self) -> None:
+        job = self._post()
+        self._settle(job['id'], states.PARKED, '', 'the reason\nline one\nline two')
+        shown = self._tfd('job', 'show', job['id'], '-f', 'json').json()
+        self.assertEqual(('the reason', 'line one\nline two'), (shown['reason'], shown['log']))
 
     def test_list_at_length(self) -> None:
         self._post()

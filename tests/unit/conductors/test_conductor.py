@@ -14,6 +14,7 @@ from tests.unit.jobs.boards import BoardTestCase
 from tfd import exceptions, states
 from tfd.conductors.conductor import Conductor, Settings
 from tfd.conductors.runner import JobRun
+from tfd.conductors.tail import Tails
 from tfd.jobs import record
 from tfd.jobs.claim import ClaimedJob
 from tfd.testing.ensemble import FakeCoordinator
@@ -48,7 +49,7 @@ class _ConductorTestCase(BoardTestCase):
         board = self.board_of(member)
 
         def start(claimed: ClaimedJob) -> JobRun:
-            return JobRun(claimed, board, self.factories, self.engine, max_attempts=3)
+            return JobRun(claimed, board, self.factories, self.engine, max_attempts=3, kept=Tails())
 
         conductor = Conductor(
             board, self.store, member, start, Settings(max_jobs=2, **settings), self.clock,

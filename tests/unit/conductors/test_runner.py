@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from testtools.matchers import StartsWith
+from testtools.matchers import EndsWith, StartsWith
 
 from tests.unit.conductors.engines import FakeEngine, FakeFactories, raising
 from tests.unit.jobs.boards import BoardTestCase
 from tfd import engines, exceptions, states
 from tfd import flow as flows
 from tfd.conductors.runner import JobRun, Verdict
+from tfd.conductors.tail import Tails
 from tfd.jobs.claim import ClaimedJob
 from tfd.jobs.factories import BadFactory
 from tfd.persistence import memory, models
+from tfd.types.secret import Secret
+
+LOG = logging.getLogger(__name__)
 
 
 class _AwayJournal(memory.MemoryJournal):
@@ -36,6 +41,10 @@ class _RunTestCase(BoardTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.factories = FakeFactories()
+        self.tails = Tails()
+        capture = self.tails.capture()
+        capture.__enter__()
+        self.addCleanup(capture.__exit__, None, None, None)
         self.job = self.store.add(store={'secret': 's3cr3t'})
 
     def _claim(self, **changes: Any) -> JobRun:
@@ -43,7 +52,7 @@ class _RunTestCase(BoardTestCase):
         claimed = self.board.claim(self.store.candidate(self.job.id))
         self.engine = FakeEngine(self.store, claimed)
         return JobRun(claimed, self.board, self.factories, lambda flow, claimed: self.engine,
-                      max_attempts=3)
+                      max_attempts=3, kept=self.tails)
 
     def _run(self, verdict: Verdict, at: dict[str, Callable[[], object]] | None = None,
              **changes: Any) -> None:
@@ -137,6 +146,63 @@ class BadJobTest(_RunTestCase):
     def test_the_last_attempt_is_made(self) -> None:
         self._run(Verdict.SETTLED, attempts=2)
         self._ends(states.COMPLETE, states.SUCCESS)
+
+
+class LogTest(_RunTestCase):
+    """The last lines of the log, stored with the reason."""
+
+    def _says(self, *lines: str) -> Callable[[], object]:
+        def say() -> None:
+            for line in lines:
+                LOG.warning(line)
+            raise exceptions.InvalidFormat('garbage')
+
+        return say
+
+    def test_is_stored_where_the_job_is_parked(self) -> None:
+        self._run(Verdict.SETTLED, {'prepare': self._says('one', 'two')})
+        self.assertEqual('InvalidFormat: garbage', self.job.cause)
+        self.assertEqual(['one', 'two'], [line.rpartition(': ')[2] for line in self.job.log])
+
+    def test_secrets_are_masked(self) -> None:
+        run = self._claim()
+        self.engine.veil.learn('s3cr3t', named=True)
+        self.engine.at['prepare'] = self._says('has s3cr3t in it')
+        run()
+        self.assertThat(self.store.jobs[self.job.id].log[0], EndsWith(': has *** in it'))
+
+    def test_secrets_are_masked_where_nothing_was_loaded(self) -> None:
+        self.store.change(self.job.id, store={'password': Secret('s3cr3t')})
+        self.factories.broken['flow'] = BadFactory('flow', "raised 's3cr3t'")
+        self._run(Verdict.SETTLED)
+        self._ends(states.PARKED)
+        self.assertNotIn('s3cr3t', self.job.reason)
+
+    def test_is_short_whatever_is_said(self) -> None:
+        self._run(Verdict.SETTLED, {'prepare': self._says(*('x' * 5000 for _ in range(100)))})
+        self.assertLess(len(self.job.reason), 1000 + 20 * 301)
+
+    def test_of_the_attempts_before_is_kept_where_the_job_is_given_up(self) -> None:
+        self._run(Verdict.REFUSED, {'run': raising(KeyError('a bug'))})
+        self._run(Verdict.SETTLED, attempts=3)
+        self._ends(states.PARKED)
+        self.assertEqual(
+            "claimed 3 times in a row without recording anything new; the engine stopped: KeyError: 'a bug'",
+            self.job.cause)
+        self.assertIn('the engine stopped without settling the job', self.job.log[0])
+
+    def test_is_stored_where_a_revert_failed(self) -> None:
+        run = self._claim()
+        self.engine.ends_in = states.FAILURE
+        self.engine.at['run'] = lambda: LOG.error('it would not go away')
+        run()
+        job = self.store.jobs[self.job.id]
+        self.assertEqual('the flow ended in FAILURE: no failure was given', job.cause)
+        self.assertThat(job.log[-1], EndsWith('it would not go away'))
+
+    def test_is_not_stored_where_all_is_well(self) -> None:
+        self._run(Verdict.SETTLED)
+        self.assertEqual('', self.job.reason)
 
 
 class RefusedTest(_RunTestCase):
@@ -236,7 +302,7 @@ class InfrastructureTest(_RunTestCase):
     def test_a_thread_that_is_told_to_exit_gives_the_job_back(self) -> None:
         self._run(Verdict.REFUSED, {'run': raising(SystemExit(1))})
         self._ends(states.UNCLAIMED)
-        self.assertEqual('unexpected error: SystemExit: 1', self.job.reason)
+        self.assertEqual('unexpected error: SystemExit: 1', self.job.cause)
 
     def test_and_leaves_it_where_it_cannot_be_given_back(self) -> None:
         def away() -> None:
@@ -292,7 +358,7 @@ class SuspendTest(_RunTestCase):
                 backend=_AwayBackend(), ownership=claimed, sleep=sleep)
 
         claimed = self.board.claim(self.store.candidate(self.job.id))
-        run = JobRun(claimed, self.board, self.factories, make_engine, max_attempts=3)
+        run = JobRun(claimed, self.board, self.factories, make_engine, max_attempts=3, kept=self.tails)
         self.assertEqual(Verdict.LEFT, run())
         self.assertEqual(1, len(waits))
         self.assertEqual(states.CLAIMED, self.store.jobs[self.job.id].state)
