@@ -33,10 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             version=importlib.metadata.version('tfd'))
         _set_up_logging(conf)
         daemon.preflight(conf)
-        daemon.run(conf)
+        return daemon.run(conf)
     except exceptions.TaskFlowException as err:
         return exits.report(_PROGRAM, err)
-    return exits.Exit.DONE
 
 
 def _set_up_logging(conf: cfg.ConfigOpts) -> None:

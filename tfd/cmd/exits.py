@@ -10,9 +10,11 @@ status meaning
 3      the configuration cannot be used: a file, an option, a driver that is not installed
 4      the database or the coordinator cannot be reached; the same command may work later
 5      the schema of the database is missing, too old, or too new for this release
-6      not in time: the job that was waited for is not done yet
+6      not in time: the job that was waited for is not done yet; of the daemon: some of what
+       ran was not handed over within ``graceful_shutdown_timeout``, and is to be taken over
 7      the job that was waited for ended otherwise than in SUCCESS
 8      there is no such job
+9      the daemon ended at once, on a second SIGTERM or SIGINT; what ran is to be taken over
 ====== ==================================================================================
 """
 
@@ -38,6 +40,7 @@ class Exit(enum.IntEnum):
     NOT_IN_TIME = 6
     NOT_SUCCESS = 7
     NOT_FOUND = 8
+    AT_ONCE = 9
 
 
 _BY_ERROR: tuple[tuple[type[exceptions.TaskFlowException], Exit], ...] = (

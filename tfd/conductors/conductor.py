@@ -14,7 +14,7 @@ import functools
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tfd import exceptions
 from tfd.conductors import backoff, runner, threads
@@ -24,7 +24,7 @@ from tfd.jobs import claim as claims
 from tfd.jobs import ports, reconciler, record
 from tfd.types import clock as clocks
 
-__all__ = ['Conductor', 'Settings']
+__all__ = ['BEAT', 'Conductor', 'Settings', 'Status']
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ LOG = logging.getLogger(__name__)
 _RECONCILE = 30.0
 #: Seconds between two requests to suspend, while it is waited for jobs to end.
 _REPEAT = 0.25
+#: Seconds after which a loop that waits comes around all the same, to show that it lives; no server is asked then.
+BEAT = 1.0
 #: Seconds between two lines of the log about the same trouble.
 _SAY_AGAIN = 60.0
 
@@ -50,6 +52,24 @@ class Settings:
     slow_poll_interval: float = 5.0
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Status:
+    """What a conductor's loop knows of itself.
+
+    :ivar running: how many jobs run.
+    :ivar away: why ``coordinator`` or ``database`` cannot be worked with, as of the last look; empty where all is well.
+    :ivar draining: whether it claims nothing more, for it was told to stop.
+    """
+
+    running: int
+    away: Mapping[str, str]
+    draining: bool
+
+
+def _nobody(status: Status) -> None:
+    """Hear nothing."""
+
+
 class Conductor:
     """One worker's loop. :meth:`run` is called once, from the thread that is to claim.
 
@@ -59,6 +79,8 @@ class Conductor:
     :param start: makes the run of a claimed job.
     :param note_presence: called before each look for work, from the thread of :meth:`run`.
     :param kind: the threads that it is called from, and that jobs are to run in.
+    :param heard: told the status each time that the loop comes around, once every :data:`BEAT` at least
+        unless a server keeps it waiting; from the thread of :meth:`run`.
     """
 
     def __init__(
@@ -67,6 +89,7 @@ class Conductor:
         clock: clocks.Clock | None = None, rng: random.Random | None = None,
         note_presence: Callable[[], object] = lambda: None,
         kind: threads.Threads | None = None,
+        heard: Callable[[Status], object] = _nobody,
     ) -> None:
         self._board = board
         self._threads = kind or threads.NativeThreads()
@@ -91,6 +114,8 @@ class Conductor:
         self._stopping = self._threads.event()
         self._stopped = self._threads.event()
         self._said: dict[str, float] = {}
+        self._heard = heard
+        self._away: dict[str, str] = {}
 
     # -- for the owner of the conductor ------------------------------------------------------------
 
@@ -124,6 +149,12 @@ class Conductor:
         """Wait until :meth:`run` is about to return, at most so long; tell whether it is."""
         return self._stopped.wait(timeout)
 
+    def status(self) -> Status:
+        """Return what is known of this conductor now. Safe from any thread."""
+        with self._guard:
+            running = len(self._running)
+        return Status(running, dict(self._away), self._stopping.is_set())
+
     def running(self) -> list[str]:
         """Return the ids of the jobs that run here now."""
         with self._guard:
@@ -136,8 +167,10 @@ class Conductor:
         self._wake.set()
 
     def _wait(self, seconds: float) -> None:
-        if not self._stopping.is_set():
-            self._wake.wait(seconds)
+        self._heard(self.status())
+        while seconds > 0 and not self._stopping.is_set() and not self._wake.wait(min(seconds, BEAT)):
+            seconds -= BEAT
+            self._heard(self.status())
         self._wake.clear()
 
     def _turn(self, pool: concurrent.futures.Executor) -> float:
@@ -226,6 +259,8 @@ class Conductor:
     def _trouble(self, what: str, err: exceptions.TaskFlowException) -> float:
         """Say that a server is away, once and then every minute; return how long to wait."""
         pause = self._backoff.failed()
+        self._away[what] = str(err)
+        self._heard(self.status())
         now = self._clock.now()
         if now - self._said.get(what, -_SAY_AGAIN) >= _SAY_AGAIN:
             self._said[what] = now
@@ -238,6 +273,7 @@ class Conductor:
         for what in self._said:
             LOG.info('%s is back', what)
         self._said.clear()
+        self._away.clear()
 
     def _drain(self) -> None:
         """Have every running job handed over, and wait until the last has come to rest."""
@@ -247,6 +283,7 @@ class Conductor:
         while runs:
             for run in runs:
                 run.suspend()
+            self._heard(self.status())
             self._wake.wait(_REPEAT)
             self._wake.clear()
             runs = self._runs()

@@ -4,16 +4,17 @@
 What operators see
 ------------------
 
-The parent only starts workers, starts one again that has died (at most one a second and worker), and
-passes signals on. It has no connection to any server.
+The parent only starts workers, starts one again that has died, and passes signals on. It has no
+connection to any server. A worker that takes the place of a dead one begins after half a second, then after
+twice as long each time, up to a minute; one that had worked for a minute is replaced soon again.
 
 SIGTERM
     No job is claimed any more; every flow that runs is suspended at its next atom boundary, its job
-    given back to the board, where peers find it at once; then the daemon ends with status 0. A worker
-    that is not done after ``[DEFAULT] graceful_shutdown_timeout`` seconds ends all the same, with
-    status 1, and its jobs are taken over when its session has timed out.
-SIGINT
-    Ends at once, as SIGKILL does: peers take over when the sessions have timed out.
+    given back to the board, where peers find it at once; then the daemon ends with status 0. What is
+    not done after ``[DEFAULT] graceful_shutdown_timeout`` seconds is left, its jobs are taken over when
+    the sessions have timed out: status 6.
+A second SIGTERM, or SIGINT
+    Ends at once, as SIGKILL does, with status 9: peers take over when the sessions have timed out.
 SIGHUP
     Reads the configuration files again; options that are marked as mutable take effect.
 SIGKILL of a worker

@@ -15,11 +15,21 @@ from oslo_config import cfg
 
 from tfd import exceptions
 from tfd.conf import deployment
-from tfd.service import worker
+from tfd.service import notices, respawn, worker
+from tfd.types import clock as clocks
 
-__all__ = ['preflight', 'run']
+__all__ = ['AT_ONCE', 'NOT_IN_TIME', 'preflight', 'run']
 
 LOG = logging.getLogger(__name__)
+
+#: The status of a daemon of which some worker did not hand over what it ran within the time that it had.
+NOT_IN_TIME = 6
+#: The status of a daemon that was told twice to end, or by SIGINT.
+AT_ONCE = 9
+#: Seconds that workers which end themselves have after the time that they are given, before they are killed.
+_GRACE = 5
+#: Where a worker has not done what SIGTERM asks it for.
+_UNDONE = frozenset((notices.Phase.CONDUCTING, notices.Phase.DRAINING))
 
 
 def preflight(conf: cfg.ConfigOpts) -> None:
@@ -42,30 +52,78 @@ def preflight(conf: cfg.ConfigOpts) -> None:
             connection.close()
 
 
-def run(conf: cfg.ConfigOpts) -> None:
+def run(conf: cfg.ConfigOpts) -> int:
     """Run the daemon until SIGTERM; return, or raise, when its workers have ended.
 
     Workers are forked, on every Python: what was read and checked here needs no second reading. No
     thread is started before but the one of the frame that forks.
 
+    :returns: 0 where all that ran was handed over, :data:`NOT_IN_TIME` where some of it was not.
     :raises IncompatibleSchema: a worker found a schema that this release cannot work with; all of
         them have come to rest as on SIGTERM.
     """
-    manager = cotyledon.ServiceManager(mp_context=multiprocessing.get_context('fork'))
-    oslo_config_glue.link(manager, conf, reload_method='mutate')
-    manager.add(worker.ConductorWorker, workers=conf.conductor.workers, args=(conf,))
-    unfit: list[int] = []
-
-    def died(_service: object, number: int, status: int) -> None:
-        if status == worker.UNFIT:
-            unfit.append(number)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    manager.register_hooks(on_dead_worker=died)
+    parent = _Parent(conf)
     LOG.info('daemon starts: host=%s workers=%d', conf.host, conf.conductor.workers)
-    try:
-        manager.run()
-    except SystemExit:
-        if unfit:
-            preflight(conf)
-        raise
+    return parent.run()
+
+
+class _Parent:
+    """The frame that forks, and what it does beyond forking again whoever died."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._clock = clocks.BootClock()
+        self._place = notices.Notices(conf.conductor.workers)
+        self._respawn = respawn.Respawn()
+        self._manager = cotyledon.ServiceManager(mp_context=multiprocessing.get_context('fork'))
+        oslo_config_glue.link(self._manager, conf, reload_method='mutate')
+        self._manager.register_hooks(on_dead_worker=self._died, on_terminate=self._terminating)
+        self._manager.add(
+            worker.ConductorWorker, workers=conf.conductor.workers,
+            args=(conf, self._place, self._respawn.pause))
+        signal.signal(signal.SIGINT, self._end_at_once)
+
+    def run(self) -> int:
+        """Start the workers, and look after them until they have ended."""
+        try:
+            self._manager.run()
+        except SystemExit:
+            said = [notice.phase for notice in self._place.all() if notice]
+        if notices.Phase.UNFIT in said:
+            preflight(self._conf)
+        return NOT_IN_TIME if _UNDONE.intersection(said) else 0
+
+    def _died(self, _service: object, number: int, status: int) -> None:
+        """Note that a worker has died, before another one takes its place."""
+        if status == worker.UNFIT:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        left = self._place.read(number) or notices.Notice()
+        deaths = self._respawn.died(number, self._clock.now() - left.began)
+        LOG.warning('worker %d has died, status %d, jobs that it ran: %d; the next one starts in %.1f s',
+                    number, status, left.running, self._respawn.pause(number))
+        self._place.write(number, notices.Notice(
+            notices.Phase.RESTARTING, alive=self._clock.now(), deaths=deaths))
+
+    def _terminating(self) -> None:
+        """Be ready for a second SIGTERM, before the workers are told of the first."""
+        signal.signal(signal.SIGTERM, self._end_at_once)
+        signal.signal(signal.SIGALRM, self._end_late)
+        if self._conf.graceful_shutdown_timeout > 0:
+            # Each worker ends itself in time, unless it cannot.
+            signal.alarm(self._conf.graceful_shutdown_timeout + _GRACE)
+
+    def _end_at_once(self, number: int, _frame: object) -> None:
+        _kill_all(f'{signal.Signals(number).name}: the daemon ends at once')
+        os._exit(AT_ONCE)
+
+    def _end_late(self, _number: int, _frame: object) -> None:
+        _kill_all('workers did not end in time')
+        os._exit(NOT_IN_TIME)
+
+
+def _kill_all(why: str) -> None:
+    """Kill the workers; their jobs are taken over when their sessions have timed out."""
+    LOG.warning('%s; what runs is left to be taken over', why)
+    for child in multiprocessing.active_children():
+        child.kill()

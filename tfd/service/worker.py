@@ -12,7 +12,7 @@ import random
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cotyledon
 from cotyledon import types as cotyledon_types
@@ -25,6 +25,7 @@ from tfd.jobs import board as boards
 from tfd.jobs import claim as claims
 from tfd.jobs import factories, ports
 from tfd.persistence import base, models
+from tfd.service import notices
 from tfd.types import clock as clocks
 
 __all__ = ['UNFIT', 'ConductorWorker']
@@ -41,13 +42,19 @@ class ConductorWorker(cotyledon.Service):
     """Runs a conductor from the start of the process to SIGTERM.
 
     Everything is made in :meth:`run`, that is after the fork.
+
+    :param place: where it says what it does.
+    :param pause: seconds to wait before it begins.
     """
 
     name = 'conductor'
 
-    def __init__(self, worker_id: cotyledon_types.WorkerId, conf: cfg.ConfigOpts) -> None:
+    def __init__(self, worker_id: cotyledon_types.WorkerId, conf: cfg.ConfigOpts, place: notices.Notices,
+                 pause: Callable[[int], float]) -> None:
         super().__init__(worker_id)
         self._conf = conf
+        self._reporter = notices.Reporter(place, worker_id)
+        self._pause = pause(worker_id)
         self._guard = threading.Lock()
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -56,6 +63,12 @@ class ConductorWorker(cotyledon.Service):
 
     def run(self) -> None:
         """Wait for the database, join the others, and conduct until :meth:`terminate`."""
+        if self._pause:
+            LOG.warning('starts in %.1f s: its process has died %d times in a row', self._pause,
+                        self._reporter.said.deaths)
+            self._reporter.say(phase=notices.Phase.RESTARTING)
+            self._rest(self._pause)
+        self._reporter.say(phase=notices.Phase.STARTING, began=clocks.BootClock().now())
         try:
             backend = deployment.make_backend(self._conf)
             try:
@@ -72,6 +85,7 @@ class ConductorWorker(cotyledon.Service):
         """End this process, as on SIGTERM but for its status, which tells the parent to end too."""
         LOG.error('the daemon ends: %s', err)
         self._unfit = True
+        self._reporter.say(away={'schema': str(err)})
         os.kill(os.getpid(), signal.SIGTERM)
 
     def terminate(self) -> None:
@@ -82,6 +96,7 @@ class ConductorWorker(cotyledon.Service):
         if running is not None:
             running.stop()
         self._ended.wait()
+        self._reporter.say(phase=notices.Phase.UNFIT if self._unfit else notices.Phase.ENDED)
         if self._unfit:
             raise SystemExit(UNFIT)
 
@@ -107,10 +122,17 @@ class ConductorWorker(cotyledon.Service):
                 if clock.now() - said >= _SAY_AGAIN:
                     said = clock.now()
                     LOG.warning('waiting for the database: %s', err)
-                self._stopping.wait(pauses.failed())
+                self._reporter.say(phase=notices.Phase.WAITING, away={'database': str(err)})
+                self._rest(pauses.failed())
             else:
                 return True
         return False
+
+    def _rest(self, seconds: float) -> None:
+        """Wait, alive, unless the end has come."""
+        while seconds > 0 and not self._stopping.wait(min(seconds, conductor.BEAT)):
+            seconds -= conductor.BEAT
+            self._reporter.say()
 
     def _join(self, backend: deployment.JobBackend) -> None:
         coordinator = deployment.make_coordinator(self._conf, worker=str(self.worker_id))
@@ -118,6 +140,7 @@ class ConductorWorker(cotyledon.Service):
             coordinator.start()
         except exceptions.CoordinatorUnavailable as err:
             LOG.warning('waiting for the coordinator: %s', err)
+            self._reporter.say(phase=notices.Phase.WAITING, away={'coordinator': str(err)})
         try:
             self._conduct(backend, coordinator)
         finally:
@@ -125,7 +148,7 @@ class ConductorWorker(cotyledon.Service):
 
     def _conduct(self, backend: deployment.JobBackend, coordinator: ports.Coordinator) -> None:
         kept = tail.Tails()
-        made = make_conductor(self._conf, backend, coordinator, kept)
+        made = make_conductor(self._conf, backend, coordinator, kept, self._heard)
         with self._guard:
             self._conductor = made
             if self._stopping.is_set():
@@ -134,8 +157,19 @@ class ConductorWorker(cotyledon.Service):
             made.run()
 
 
+    def _heard(self, status: conductor.Status) -> None:
+        """Say what the conductor's loop tells each time that it comes around."""
+        phase = notices.Phase.CONDUCTING
+        if status.draining:
+            phase = notices.Phase.DRAINING
+        elif status.away and self._reporter.said.phase == notices.Phase.WAITING:
+            phase = notices.Phase.WAITING
+        self._reporter.say(phase=phase, running=status.running, away=status.away)
+
+
 def make_conductor(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
-                   coordinator: ports.Coordinator, kept: tail.Tails) -> conductor.Conductor:
+                   coordinator: ports.Coordinator, kept: tail.Tails,
+                   heard: Callable[[conductor.Status], object]) -> conductor.Conductor:
     """Return the conductor of one worker, as it is configured."""
     store = backend.jobs()
     board = boards.JobBoard(
@@ -149,7 +183,7 @@ def make_conductor(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
         max_jobs=conf.conductor.max_jobs, poll_interval=conf.conductor.poll_interval,
         slow_poll_interval=conf.conductor.slow_poll_interval),
         note_presence=presence.Presence(
-            backend.roster(), coordinator, _process(), conf.retention.conductors_days).note)
+            backend.roster(), coordinator, _process(), conf.retention.conductors_days).note, heard=heard)
 
 
 def _process() -> presence.Process:

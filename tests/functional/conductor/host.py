@@ -26,6 +26,7 @@ from tfd.conductors.runner import JobRun
 from tfd.conf import load
 from tfd.jobs.claim import ClaimedJob
 from tfd.service import daemon
+from tfd.service.notices import Notices
 from tfd.service.worker import ConductorWorker
 
 _here = threading.local()
@@ -86,7 +87,7 @@ def _watch_commits() -> None:
 def _work(number: int, file: str) -> None:
     conf = load.load(load.arguments([file]))
     log.setup(conf, 'tfd')
-    worker = ConductorWorker(number, conf)
+    worker = ConductorWorker(number, conf, Notices(number + 1), lambda _: 0.0)
     signal.signal(signal.SIGTERM, lambda *args: threading.Thread(target=worker.terminate).start())
     runner = threading.Thread(target=worker.run)
     runner.start()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import sqlite3
 
@@ -35,7 +36,7 @@ class _DaemonTestCase(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.fleet = self.useFixture(Fleet(workers=2, max_jobs=4, **self.options))
+        self.fleet = self.useFixture(Fleet(**{'workers': 2, 'max_jobs': 4, **self.options}))
         self.addOnException(lambda _: self.addDetail('log', testtools.content.text_content(
             self.fleet.log()[-20000:])))
 
@@ -78,6 +79,27 @@ class DaemonTest(_DaemonTestCase):
         until(lambda: daemon.log.count('conductor starts') == 3, _SECONDS)
         self.assertEqual(2, len(_children(daemon.pid) - {victim}))
 
+    def test_the_parent_has_no_thread_but_the_one_that_forks(self) -> None:
+        daemon = self.fleet.daemon()
+        self._running(daemon)
+        os.kill(min(_children(daemon.pid)), signal.SIGKILL)
+        until(lambda: daemon.log.count('conductor starts') == 3, _SECONDS)
+        self.assertEqual(2, len(list(pathlib.Path(f'/proc/{daemon.pid}/task').iterdir())))
+
+    def test_a_worker_that_dies_again_and_again_starts_less_and_less_often(self) -> None:
+        daemon = self.fleet.daemon()
+        self._running(daemon)
+        for death in range(1, 4):
+            # The one that was started last.
+            os.kill(max(_children(daemon.pid)), signal.SIGKILL)
+            until(lambda count=death: daemon.log.count('the next one starts in') == count, _SECONDS)
+            until(lambda: len(_children(daemon.pid)) == 2, _SECONDS)
+        pauses = [float(found) for found in re.findall(r'worker 1 has died.*starts in ([0-9.]+) s', daemon.log)]
+        self.assertEqual(3, len(pauses))
+        self.assertEqual(sorted(pauses), pauses)
+        daemon.terminate()
+        self.assertEqual(exits.Exit.DONE, daemon.wait(_SECONDS))
+
     def test_workers_do_not_outlive_their_parent(self) -> None:
         job = self.fleet.post('forward', pause=0.3)
         daemon = self.fleet.daemon()
@@ -113,6 +135,47 @@ class DaemonTest(_DaemonTestCase):
         parked = self.fleet.wait(job)
         self.assertEqual(states.PARKED, parked.state)
         self.assertIn('options', parked.reason)
+
+
+class EndTest(_DaemonTestCase):
+    """What a daemon ends with that has something left to do."""
+
+    options = {'workers': 1}
+
+    def _stuck(self, *lines: str) -> Process:
+        with self.fleet.file.open('a') as file:
+            file.write('\n'.join(('[DEFAULT]', *lines, '')))
+        self.job = self.fleet.post('forward', pause=600.0)
+        daemon = self.fleet.daemon()
+        until(lambda: self.fleet.lines(self.job), _SECONDS)
+        daemon.terminate()
+        until(lambda: 'hands over 1 running jobs' in daemon.log, _SECONDS)
+        return daemon
+
+    def test_a_second_sigterm_ends_it_now(self) -> None:
+        daemon = self._stuck()
+        workers = _children(daemon.pid)
+        daemon.terminate()
+        self.assertEqual(exits.Exit.AT_ONCE, daemon.wait(_SECONDS))
+        until(lambda: not any(alive(worker) for worker in workers), _SECONDS)
+        self.assertEqual(states.CLAIMED, self.fleet.client.get(self.job.id).state)
+
+    def test_what_takes_too_long_is_left(self) -> None:
+        daemon = self._stuck('graceful_shutdown_timeout = 1')
+        self.assertEqual(exits.Exit.NOT_IN_TIME, daemon.wait(_SECONDS))
+        self.assertEqual(states.CLAIMED, self.fleet.client.get(self.job.id).state)
+
+    def test_a_worker_that_stands_still_does_not_hold_up_the_end(self) -> None:
+        daemon = self._stuck('graceful_shutdown_timeout = 1')
+        for worker in _children(daemon.pid):
+            os.kill(worker, signal.SIGSTOP)
+        self.assertEqual(exits.Exit.NOT_IN_TIME, daemon.wait(_SECONDS))
+
+    def test_sigint_ends_it_now(self) -> None:
+        daemon = self.fleet.daemon()
+        until(lambda: 'conductor starts' in daemon.log, _SECONDS)
+        os.kill(daemon.pid, signal.SIGINT)
+        self.assertEqual(exits.Exit.AT_ONCE, daemon.wait(_SECONDS))
 
 
 class RefusalTest(_DaemonTestCase):

@@ -10,7 +10,17 @@ from unittest import mock
 from tests.unit.cmd.commands import CommandTestCase
 from tfd.cmd import conductor, exits, manage
 from tfd.cmd import tfd as shell
-from tfd.service import daemon
+from tfd.service import daemon, worker
+
+
+class StatusTest(CommandTestCase):
+
+    migrated = False
+
+    def test_the_daemon_ends_as_the_table_of_statuses_says(self) -> None:
+        self.assertEqual(
+            (exits.Exit.SCHEMA, exits.Exit.NOT_IN_TIME, exits.Exit.AT_ONCE),
+            (worker.UNFIT, daemon.NOT_IN_TIME, daemon.AT_ONCE))
 
 
 class RefusalTest(CommandTestCase):

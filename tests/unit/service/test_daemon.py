@@ -19,6 +19,7 @@ from tfd import exceptions
 from tfd.conf import deployment
 from tfd.jobs import record
 from tfd.service import daemon
+from tfd.service.notices import Notice, Notices, Phase
 from tfd.service.worker import UNFIT, ConductorWorker
 
 _PATIENCE = 10.0
@@ -61,8 +62,19 @@ class WorkerTest(testtools.TestCase):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
 
-    def _start(self, made: Deployment) -> tuple[ConductorWorker, threading.Thread]:
-        worker = ConductorWorker(7, made.conf())
+    def _worker(self, made: Deployment, pause: float = 0.0) -> ConductorWorker:
+        self.place = Notices(8)
+        self.addCleanup(self.place.close)
+        return ConductorWorker(7, made.conf(), self.place, lambda _: pause)
+
+    @property
+    def said(self) -> Notice:
+        said = self.place.read(7)
+        assert said is not None
+        return said
+
+    def _start(self, made: Deployment, pause: float = 0.0) -> tuple[ConductorWorker, threading.Thread]:
+        worker = self._worker(made, pause)
         thread = threading.Thread(target=worker.run)
         thread.start()
         self.addCleanup(thread.join, _PATIENCE)
@@ -87,6 +99,7 @@ class WorkerTest(testtools.TestCase):
         thread.join(_PATIENCE)
         self.assertFalse(thread.is_alive())
         self.assertEqual(frozenset(), observer.members())
+        self.assertEqual(Phase.ENDED, self.said.phase)
 
     def test_is_noted_as_seen(self) -> None:
         made = self.useFixture(Deployment())
@@ -107,7 +120,7 @@ class WorkerTest(testtools.TestCase):
         self._until(lambda: len(backend.jobs().list(record.JobQuery())) == 1)
 
     def test_may_be_told_to_end_before_it_has_begun(self) -> None:
-        worker = ConductorWorker(1, self.useFixture(Deployment()).conf())
+        worker = self._worker(self.useFixture(Deployment()))
         ending = threading.Thread(target=worker.terminate)
         ending.start()
         worker.run()
@@ -121,13 +134,16 @@ class WorkerTest(testtools.TestCase):
         (made.dir / 'tfd.sqlite').mkdir()
         self._start(made)
         self._until(lambda: 'waiting for the database' in self.log.output)
+        self._until(lambda: self.said.phase == Phase.WAITING)
+        self.assertEqual(['database'], list(self.said.away))
         (made.dir / 'tfd.sqlite').rmdir()
         away.rename(made.dir / 'tfd.sqlite')
-        self._until(lambda: 'conductor starts' in self.log.output)
+        self._until(lambda: self.said.phase == Phase.CONDUCTING)
+        self.assertEqual({}, self.said.away)
 
     def test_ends_where_the_schema_does_not_fit(self) -> None:
         kill = self.useFixture(fixtures.MockPatch('os.kill')).mock
-        worker = ConductorWorker(7, self.useFixture(Deployment(migrated=False)).conf())
+        worker = self._worker(self.useFixture(Deployment(migrated=False)))
         worker.run()
         kill.assert_called_once_with(os.getpid(), signal.SIGTERM)
         self.assertIn('the daemon ends: the database', self.log.output)
@@ -135,8 +151,17 @@ class WorkerTest(testtools.TestCase):
             worker.terminate()
         except SystemExit as end:
             self.assertEqual(UNFIT, end.code)
+            self.assertEqual((Phase.UNFIT, ['schema']), (self.said.phase, list(self.said.away)))
         else:
             self.fail('it ended with status 0')
+
+    def test_waits_before_it_begins_where_its_process_has_died(self) -> None:
+        worker, thread = self._start(self.useFixture(Deployment()), pause=3600.0)
+        self._until(lambda: self.said.phase == Phase.RESTARTING)
+        worker.terminate()
+        thread.join(_PATIENCE)
+        self.assertFalse(thread.is_alive())
+        self.assertNotIn('conductor starts', self.log.output)
 
     def test_ends_while_it_waits(self) -> None:
         made = self.useFixture(Deployment(migrated=False))
@@ -149,7 +174,7 @@ class WorkerTest(testtools.TestCase):
 
     def test_a_file_that_cannot_be_read_any_more_changes_nothing(self) -> None:
         made = self.useFixture(Deployment())
-        worker = ConductorWorker(1, made.conf())
+        worker = self._worker(made)
         made.file.write_text('nonsense')
         worker.reload()
         self.assertIn('the configuration stays as it was', self.log.output)
