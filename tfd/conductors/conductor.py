@@ -30,6 +30,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between two looks for jobs of ours that nobody runs; sooner where an answer was lost.
 _RECONCILE = 30.0
+#: More threads than any setting asks for.
+_THREADS = 1_000_000
 #: Seconds between two requests to suspend, while it is waited for jobs to end.
 _REPEAT = 0.25
 #: Seconds after which a loop that waits comes around all the same, to show that it lives; no server is asked then.
@@ -96,15 +98,13 @@ class Conductor:
         self._coordinator = coordinator
         self._start = start
         self._note_presence = note_presence
-        self._settings = settings or Settings()
         self._clock = clock or clocks.BootClock()
         self._rng = rng or random.Random()
         self._backoff = backoff.Backoff(self._rng)
         self._reconciler = reconciler.Reconciler(store, coordinator)
         self._reconcile_at = self._clock.now()
-        self._pause = self._settings.poll_interval
-        if ports.Capability.DOORBELL in coordinator.capabilities:
-            self._pause = self._settings.slow_poll_interval
+        self._settings = settings or Settings()
+        self._pause = self._longest_pause()
         self._finder = finders.Finder(
             board, store, coordinator, self._clock, self._rng, self._pause)
         self._guard = threading.Lock()
@@ -132,7 +132,8 @@ class Conductor:
         LOG.info('conductor starts: max_jobs=%d poll_interval=%g', self._settings.max_jobs,
                  self._pause)
         try:
-            with self._threads.pool(self._settings.max_jobs) as pool:
+            # As many threads are made as are needed: no more than jobs ever ran at once.
+            with self._threads.pool(_THREADS) as pool:
                 while not self._stopping.is_set():
                     self._wait(self._turn(pool))
                 self._drain()
@@ -144,6 +145,21 @@ class Conductor:
         """Claim nothing more, and hand over what runs. Returns at once; safe from any thread."""
         self._stopping.set()
         self._wake.set()
+
+    def apply(self, settings: Settings) -> None:
+        """Work with other settings from now on. Safe from any thread.
+
+        Where fewer jobs may run than do, they go on, and none is claimed until enough have ended.
+        """
+        self._settings = settings
+        self._pause = self._longest_pause()
+        self._finder.poll_every(self._pause)
+        self._wake.set()
+
+    def _longest_pause(self) -> float:
+        if ports.Capability.DOORBELL in self._coordinator.capabilities:
+            return self._settings.slow_poll_interval
+        return self._settings.poll_interval
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until :meth:`run` is about to return, at most so long; tell whether it is."""
@@ -206,7 +222,7 @@ class Conductor:
 
     def _room(self) -> int:
         with self._guard:
-            return self._settings.max_jobs - len(self._running)
+            return max(0, self._settings.max_jobs - len(self._running))
 
     def _fill_one(self, pool: concurrent.futures.Executor) -> bool:
         """Claim and start one job; return whether it is worth to try for another."""

@@ -67,6 +67,11 @@ class Finder:
         with self._guard:
             self._rung.add(ring)
 
+    def poll_every(self, pause: float) -> None:
+        """Pause for so many seconds between two polls, from the next one on. Safe from any thread."""
+        self._pause = pause
+        self._next_poll = min(self._next_poll, self._clock.now() + pause)
+
     def ended(self) -> None:
         """Look at the own shards again: a job ended, and there is room."""
         self.rang(ports.Ring.DOORBELL)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import logging
 import threading
 import time
@@ -14,7 +15,7 @@ from tfd.jobs import claim as claims
 from tfd.jobs import ports, retention
 from tfd.types import clock as clocks
 
-__all__ = ['LOCK', 'Housekeeper']
+__all__ = ['LOCK', 'Housekeeper', 'Settings']
 
 LOG = logging.getLogger(__name__)
 
@@ -22,30 +23,39 @@ LOG = logging.getLogger(__name__)
 LOCK = 'retention'
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What is removed, and when.
+
+    :ivar days: by outcome, after how many days a job expires; 0 for never.
+    :ivar interval: seconds between two looks.
+    :ivar batch: how many jobs are removed in one transaction.
+    """
+
+    days: Mapping[str, float]
+    interval: float
+    batch: int
+
+
 class Housekeeper:
     """Looks every so often for jobs that have expired; :meth:`run` is called in a thread of its own.
 
     Who holds :data:`LOCK` is elected, for as long as its session lives. It is asked between two
     batches; what it does after it lost the lock is what its successor does too, and does no harm.
-
-    :param days: by outcome, after how many days a job expires; 0 for never.
-    :param interval: seconds between two looks.
-    :param batch: how many jobs are removed in one transaction.
+    Where nothing expires, no server is asked.
     """
 
     def __init__(
-        self, kept: retention.Retention, coordinator: ports.Coordinator, days: Mapping[str, float],
-        interval: float, batch: int, clock: clocks.Clock | None = None,
-        wall: Callable[[], float] = time.time,
+        self, kept: retention.Retention, coordinator: ports.Coordinator, settings: Settings,
+        clock: clocks.Clock | None = None, wall: Callable[[], float] = time.time,
     ) -> None:
         self._retention = kept
         self._coordinator = coordinator
-        self._days = days
-        self._interval = interval
-        self._batch = batch
+        self._settings = settings
         self._clock = clock or clocks.BootClock()
         self._wall = wall
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._lock: ports.Lock | None = None
 
     def run(self) -> None:
@@ -53,6 +63,7 @@ class Housekeeper:
         while not self._stopping.is_set():
             # Nothing is logged inside an except block: oslo.log would add the error's text to the line.
             caught: Exception | None = None
+            self._wake.clear()
             try:
                 self.look()
             except (exceptions.StorageFailure, exceptions.StorageUnavailable,
@@ -60,23 +71,31 @@ class Housekeeper:
                 caught = err
             if caught is not None:
                 LOG.warning('expired jobs are left for later: %s', caught)
-            self._stopping.wait(self._interval)
+            if not self._stopping.is_set():
+                self._wake.wait(self._settings.interval)
         if self._lock is not None:
             self._coordinator.release(self._lock)
 
     def stop(self) -> None:
         """Have :meth:`run` return after its present batch. Safe from any thread."""
         self._stopping.set()
+        self._wake.set()
+
+    def apply(self, settings: Settings) -> None:
+        """Work with other settings, and look with them at once. Safe from any thread."""
+        self._settings = settings
+        self._wake.set()
 
     def look(self) -> None:
         """Remove what has expired, where this worker is the elected one."""
-        if not self._elected():
+        settings = self._settings
+        wanted = retention.expiries(settings.days, self._wall())
+        if not wanted or not self._elected():
             return
         removed: collections.Counter[str] = collections.Counter()
-        wanted = retention.expiries(self._days, self._wall())
         try:
             for outcome, count in retention.remove_all(
-                    self._retention, wanted, self._batch, self._may_go_on, self._stopping.wait):
+                    self._retention, wanted, settings.batch, self._may_go_on, self._stopping.wait):
                 removed[outcome] += count
         finally:
             if removed:

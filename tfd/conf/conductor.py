@@ -15,24 +15,24 @@ OPTS = [
         help='How many worker processes the daemon has, each with its own session and database '
              'pool.'),
     cfg.IntOpt(
-        'max_jobs', default=8, min=1, max=10000,
+        'max_jobs', default=8, min=1, max=10000, mutable=True,
         help='How many jobs one worker process runs at once.'),
     cfg.StrOpt(
         'engine', default='serial',
         help='The engine that runs a flow: serial, parallel, or any other entry point of the group '
              'tfd.engines.'),
     cfg.IntOpt(
-        'engine_threads', default=4, min=1, max=1000,
+        'engine_threads', default=4, min=1, max=1000, mutable=True,
         help='How many tasks of one flow run at once where the engine is parallel.'),
     cfg.FloatOpt(
-        'poll_interval', default=1.0, min=0.05, max=3600.0,
+        'poll_interval', default=1.0, min=0.05, max=3600.0, mutable=True,
         help='Seconds between two looks at the board where nothing rings.'),
     cfg.FloatOpt(
-        'slow_poll_interval', default=5.0, min=0.05, max=3600.0,
+        'slow_poll_interval', default=5.0, min=0.05, max=3600.0, mutable=True,
         help='Seconds between two looks at the board where doorbells ring: covers a ring that was '
              'lost, jobs whose time has come, and jobs of others that are late.'),
     cfg.IntOpt(
-        'max_attempts', default=5, min=1, max=1000,
+        'max_attempts', default=5, min=1, max=1000, mutable=True,
         help='How often a job is claimed without recording anything new before it is parked and '
              'waits for an operator.'),
     cfg.ListOpt(

@@ -14,7 +14,7 @@ from oslo_log import log
 from tfd import exceptions
 from tfd.conf import opts
 
-__all__ = ['BadConfigurationFile', 'arguments', 'load']
+__all__ = ['BadConfigurationFile', 'Configuration', 'arguments', 'load']
 
 _KINDS: dict[type, str] = {
     types.Integer: 'a whole number',
@@ -46,10 +46,27 @@ def arguments(files: Sequence[str] = (), dirs: Sequence[str] = ()) -> list[str]:
     ]
 
 
+class Configuration(cfg.ConfigOpts):
+    """What :func:`load` returns: options of which the mutable ones can be read again."""
+
+    _given: tuple[Sequence[str], str] = ((), 'tfd')
+
+    def reload(self) -> None:
+        """Read the files again: mutable options that changed take effect, others are named in the log.
+
+        Every value is checked before; where one cannot be used, nothing takes effect.
+
+        :raises BadConfigurationFile: a file is missing, not readable or not an ini file.
+        :raises BadConfiguration: an option has a value that it cannot have.
+        """
+        load(*self._given)
+        self.mutate_config_files()
+
+
 def load(
     args: Sequence[str] = (), prog: str = 'tfd', description: str | None = None,
     version: str | None = None,
-) -> cfg.ConfigOpts:
+) -> Configuration:
     """Return the configuration that a command line asks for.
 
     Where ``args`` names no file, ``tfd.conf`` and ``<prog>.conf`` are looked for in ``~/.tfd``,
@@ -61,7 +78,8 @@ def load(
     :raises BadConfigurationFile: a file is missing, not readable or not an ini file.
     :raises BadConfiguration: an option has a value that it cannot have.
     """
-    conf = cfg.ConfigOpts()
+    conf = Configuration()
+    conf._given = (args, prog)
     log.register_options(conf)
     for group, options in opts.SECTIONS:
         if group.name != 'DEFAULT':

@@ -10,11 +10,10 @@ import os
 import signal
 
 import cotyledon
-from cotyledon import oslo_config_glue
 from oslo_config import cfg
 
 from tfd import exceptions
-from tfd.conf import deployment
+from tfd.conf import deployment, load
 from tfd.service import notices, respawn, worker
 from tfd.types import clock as clocks
 
@@ -52,7 +51,7 @@ def preflight(conf: cfg.ConfigOpts) -> None:
             connection.close()
 
 
-def run(conf: cfg.ConfigOpts) -> int:
+def run(conf: load.Configuration) -> int:
     """Run the daemon until SIGTERM; return, or raise, when its workers have ended.
 
     Workers are forked, on every Python: what was read and checked here needs no second reading. No
@@ -70,14 +69,16 @@ def run(conf: cfg.ConfigOpts) -> int:
 class _Parent:
     """The frame that forks, and what it does beyond forking again whoever died."""
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    def __init__(self, conf: load.Configuration) -> None:
         self._conf = conf
         self._clock = clocks.BootClock()
         self._place = notices.Notices(conf.conductor.workers)
         self._respawn = respawn.Respawn()
-        self._manager = cotyledon.ServiceManager(mp_context=multiprocessing.get_context('fork'))
-        oslo_config_glue.link(self._manager, conf, reload_method='mutate')
-        self._manager.register_hooks(on_dead_worker=self._died, on_terminate=self._terminating)
+        self._manager = cotyledon.ServiceManager(
+            graceful_shutdown_timeout=conf.graceful_shutdown_timeout,
+            mp_context=multiprocessing.get_context('fork'))
+        self._manager.register_hooks(
+            on_dead_worker=self._died, on_terminate=self._terminating, on_reload=self._reload)
         self._manager.add(
             worker.ConductorWorker, workers=conf.conductor.workers,
             args=(conf, self._place, self._respawn.pause))
@@ -105,13 +106,17 @@ class _Parent:
         self._place.write(number, notices.Notice(
             notices.Phase.RESTARTING, alive=self._clock.now(), deaths=deaths))
 
+    def _reload(self) -> None:
+        """Read the configuration again, for the workers to come; those that there are do so themselves."""
+        worker.reread(self._conf)
+
     def _terminating(self) -> None:
         """Be ready for a second SIGTERM, before the workers are told of the first."""
         signal.signal(signal.SIGTERM, self._end_at_once)
         signal.signal(signal.SIGALRM, self._end_late)
-        if self._conf.graceful_shutdown_timeout > 0:
-            # Each worker ends itself in time, unless it cannot.
-            signal.alarm(self._conf.graceful_shutdown_timeout + _GRACE)
+        # Each worker ends itself in time, unless it cannot. 0: it has all the time that it takes.
+        seconds = self._conf.graceful_shutdown_timeout
+        signal.alarm(seconds + _GRACE if seconds > 0 else 0)
 
     def _end_at_once(self, number: int, _frame: object) -> None:
         _kill_all(f'{signal.Signals(number).name}: the daemon ends at once')

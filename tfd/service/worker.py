@@ -20,7 +20,7 @@ from oslo_config import cfg
 
 from tfd import engines, exceptions, flow
 from tfd.conductors import backoff, conductor, housekeeper, presence, runner, tail
-from tfd.conf import deployment, retention
+from tfd.conf import deployment, load, retention
 from tfd.jobs import board as boards
 from tfd.jobs import claim as claims
 from tfd.jobs import factories, ports
@@ -28,7 +28,7 @@ from tfd.persistence import base, models
 from tfd.service import notices
 from tfd.types import clock as clocks
 
-__all__ = ['UNFIT', 'ConductorWorker']
+__all__ = ['UNFIT', 'ConductorWorker', 'reread']
 
 LOG = logging.getLogger(__name__)
 
@@ -49,12 +49,14 @@ class ConductorWorker(cotyledon.Service):
 
     name = 'conductor'
 
-    def __init__(self, worker_id: cotyledon_types.WorkerId, conf: cfg.ConfigOpts, place: notices.Notices,
+    def __init__(self, worker_id: cotyledon_types.WorkerId, conf: load.Configuration, place: notices.Notices,
                  pause: Callable[[int], float]) -> None:
         super().__init__(worker_id)
         self._conf = conf
         self._reporter = notices.Reporter(place, worker_id)
         self._pause = pause(worker_id)
+        self._keeper: housekeeper.Housekeeper | None = None
+        self._take_time()
         self._guard = threading.Lock()
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -63,6 +65,8 @@ class ConductorWorker(cotyledon.Service):
 
     def run(self) -> None:
         """Wait for the database, join the others, and conduct until :meth:`terminate`."""
+        if self._conf.log_options:
+            self._conf.log_opt_values(LOG, logging.DEBUG)
         if self._pause:
             LOG.warning('starts in %.1f s: its process has died %d times in a row', self._pause,
                         self._reporter.said.deaths)
@@ -102,10 +106,19 @@ class ConductorWorker(cotyledon.Service):
 
     def reload(self) -> None:
         """Read the configuration again; what is mutable takes effect, what is not is logged."""
-        try:
-            self._conf.mutate_config_files()
-        except Exception as err:
-            LOG.error('the configuration stays as it was: %s', err)
+        reread(self._conf)
+        self._take_time()
+        with self._guard:
+            running, keeper = self._conductor, self._keeper
+        if running is not None:
+            running.apply(_settings(self._conf))
+        if keeper is not None:
+            keeper.apply(_expiry(self._conf))
+
+    def _take_time(self) -> None:
+        """Have the frame give this worker the time to end in that is configured now."""
+        seconds = self._conf.graceful_shutdown_timeout
+        self.graceful_shutdown_timeout = seconds  # type: ignore[misc]  # the frame reads it of the instance
 
     def _await(self, backend: deployment.JobBackend) -> bool:
         """Wait until the database can be reached; tell whether it can, rather than the end has come.
@@ -149,11 +162,12 @@ class ConductorWorker(cotyledon.Service):
     def _conduct(self, backend: deployment.JobBackend, coordinator: ports.Coordinator) -> None:
         kept = tail.Tails()
         made = make_conductor(self._conf, backend, coordinator, kept, self._heard)
+        keeper = housekeeper.Housekeeper(backend.retention(), coordinator, _expiry(self._conf))
         with self._guard:
-            self._conductor = made
+            self._conductor, self._keeper = made, keeper
             if self._stopping.is_set():
                 made.stop()
-        with kept.capture(), _housekeeping(self._conf, backend, coordinator):
+        with kept.capture(), _housekeeping(keeper):
             made.run()
 
 
@@ -178,12 +192,29 @@ def make_conductor(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
     flow_factories = factories.FlowFactories(conf.conductor.allow_import_paths)
     start = functools.partial(
         _start, board, flow_factories, functools.partial(_make_engine, conf, backend),
-        conf.conductor.max_attempts, kept)
-    return conductor.Conductor(board, store, coordinator, start, conductor.Settings(
-        max_jobs=conf.conductor.max_jobs, poll_interval=conf.conductor.poll_interval,
-        slow_poll_interval=conf.conductor.slow_poll_interval),
+        conf, kept)
+    return conductor.Conductor(
+        board, store, coordinator, start, _settings(conf), heard=heard,
         note_presence=presence.Presence(
-            backend.roster(), coordinator, _process(), conf.retention.conductors_days).note, heard=heard)
+            backend.roster(), coordinator, _process(), conf.retention.conductors_days).note)
+
+
+def reread(conf: load.Configuration) -> None:
+    """Read the configuration files again; leave everything as it was where they cannot be used."""
+    try:
+        conf.reload()
+    except exceptions.BadConfiguration as err:
+        LOG.error('the configuration stays as it was: %s', err)
+
+
+def _settings(conf: cfg.ConfigOpts) -> conductor.Settings:
+    return conductor.Settings(
+        max_jobs=conf.conductor.max_jobs, poll_interval=conf.conductor.poll_interval,
+        slow_poll_interval=conf.conductor.slow_poll_interval)
+
+
+def _expiry(conf: cfg.ConfigOpts) -> housekeeper.Settings:
+    return housekeeper.Settings(retention.days(conf), conf.retention.interval, conf.retention.batch)
 
 
 def _process() -> presence.Process:
@@ -191,15 +222,8 @@ def _process() -> presence.Process:
 
 
 @contextlib.contextmanager
-def _housekeeping(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
-                  coordinator: ports.Coordinator) -> Iterator[None]:
-    """Remove expired jobs beside a ``with`` block, where the configuration lets any expire."""
-    days = retention.days(conf)
-    if not any(days.values()):
-        yield
-        return
-    keeper = housekeeper.Housekeeper(
-        backend.retention(), coordinator, days, conf.retention.interval, conf.retention.batch)
+def _housekeeping(keeper: housekeeper.Housekeeper) -> Iterator[None]:
+    """Remove expired jobs beside a ``with`` block."""
     thread = threading.Thread(target=keeper.run, name='retention')
     thread.start()
     try:
@@ -210,9 +234,9 @@ def _housekeeping(conf: cfg.ConfigOpts, backend: deployment.JobBackend,
 
 
 def _start(board: boards.JobBoard, flow_factories: factories.FlowFactories,
-           make_engine: runner.MakeEngine, max_attempts: int, kept: tail.Tails,
+           make_engine: runner.MakeEngine, conf: cfg.ConfigOpts, kept: tail.Tails,
            claimed: claims.ClaimedJob) -> runner.JobRun:
-    return runner.JobRun(claimed, board, flow_factories, make_engine, max_attempts, kept)
+    return runner.JobRun(claimed, board, flow_factories, make_engine, conf.conductor.max_attempts, kept)
 
 
 def _make_engine(conf: cfg.ConfigOpts, backend: base.Backend, made: flow.Flow,

@@ -178,6 +178,30 @@ class EndTest(_DaemonTestCase):
         self.assertEqual(exits.Exit.AT_ONCE, daemon.wait(_SECONDS))
 
 
+class ReloadTest(_DaemonTestCase):
+    """SIGHUP."""
+
+    options = {'workers': 1, 'max_jobs': 1}
+
+    def test_mutable_options_take_effect(self) -> None:
+        daemon = self.fleet.daemon()
+        jobs = [self.fleet.post('forward', pause=1.0) for _ in range(3)]
+        until(lambda: self.fleet.lines(), _SECONDS)
+        self.assertNotIn('DEBUG', daemon.log)
+        text = self.fleet.file.read_text().replace('max_jobs = 1', 'max_jobs = 3')
+        self.fleet.file.write_text(f'{text}[DEFAULT]\ndebug = true\ngraceful_shutdown_timeout = 30\n')
+        os.kill(daemon.pid, signal.SIGHUP)
+        until(lambda: len({line[0] for line in self.fleet.lines()}) == 3, _SECONDS)
+        self.assertEqual([], [job for job in jobs if self.fleet.client.get(job.id).state == states.COMPLETE])
+        self.fleet.file.write_text(text.replace('max_jobs = 3', 'max_jobs = none'))
+        os.kill(daemon.pid, signal.SIGHUP)
+        until(lambda: daemon.log.count('the configuration stays as it was') == 2, _SECONDS)
+        self.assertEqual({states.SUCCESS}, {self.fleet.wait(job).outcome for job in jobs})
+        daemon.terminate()
+        self.assertEqual(exits.Exit.DONE, daemon.wait(_SECONDS))
+        self.assertIn('DEBUG', daemon.log)
+
+
 class RefusalTest(_DaemonTestCase):
 
     def test_an_unmigrated_database(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from tests.unit.conductors.engines import FakeEngine, FakeFactories
 from tests.unit.jobs.boards import BoardTestCase
 from tfd import exceptions, states
-from tfd.conductors.conductor import Conductor, Settings
+from tfd.conductors.conductor import BEAT, Conductor, Settings, Status
 from tfd.conductors.runner import JobRun
 from tfd.conductors.tail import Tails
 from tfd.jobs import record
@@ -86,6 +86,27 @@ class ClaimingTest(_ConductorTestCase):
         self.member.stop()
         self.turn()
         self.assertEqual([[states.UNCLAIMED]], noted)
+
+    def test_runs_more_when_it_is_told_so(self) -> None:
+        for _ in range(5):
+            self.store.add()
+        self.turn()
+        self.conductor.apply(Settings(max_jobs=4))
+        self.turn()
+        self.assertEqual(4, len(self.conductor.running()))
+
+    def test_claims_nothing_while_more_run_than_may(self) -> None:
+        for _ in range(3):
+            self.store.add()
+        self.turn()
+        self.conductor.apply(Settings(max_jobs=1))
+        self.turn()
+        self.assertEqual(2, len(self.conductor.running()))
+
+    def test_polls_as_often_as_it_is_told_to(self) -> None:
+        self.turn()
+        self.conductor.apply(Settings(slow_poll_interval=0.1))
+        self.assertLessEqual(self.turn(), 0.12)
 
     def test_runs_all_there_is_without_polling(self) -> None:
         for _ in range(50):
@@ -441,3 +462,41 @@ class RunTest(_ConductorTestCase):
         self.at['settled'] = done.set
         self.board.post([record.NewJob('0' * 8 + '-0000-4000-8000-000000000000', 't', 'n', 'f')])
         self.assertTrue(done.wait(10.0))
+
+
+class StatusTest(_ConductorTestCase):
+
+    def test_counts_the_jobs_that_run(self) -> None:
+        self.store.add()
+        self.turn()
+        self.assertEqual(Status(1, {}, False), self.conductor.status())
+
+    def test_names_who_is_away_until_it_is_back(self) -> None:
+        self.store.away = True
+        self.conductor._stopping.wait = lambda timeout=None: False  # type: ignore[method-assign]
+        self.turn()
+        self.assertEqual(['database'], list(self.conductor.status().away))
+        self.store.away = False
+        self.clock.advance(10.0)
+        self.turn()
+        self.assertEqual({}, self.conductor.status().away)
+
+    def test_tells_that_it_stops(self) -> None:
+        self.conductor.stop()
+        self.assertTrue(self.conductor.status().draining)
+
+    def test_is_heard_while_it_waits(self) -> None:
+        heard: list[Status] = []
+        conductor = Conductor(self.board, self.store, self.member, _never, heard=heard.append)
+
+        def tick(timeout: float) -> bool:
+            self.assertLessEqual(timeout, BEAT)
+            return False
+
+        conductor._wake.wait = tick  # type: ignore[method-assign,assignment]
+        conductor._wait(10.0)
+        self.assertEqual(11, len(heard))
+
+
+def _never(claimed: ClaimedJob) -> JobRun:
+    raise AssertionError('a job was claimed')

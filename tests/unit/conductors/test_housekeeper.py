@@ -9,11 +9,12 @@ from typing import Any
 from tests.unit.jobs.boards import BoardTestCase
 from tests.unit.jobs.test_retention import FakeRetention
 from tfd import exceptions, states
-from tfd.conductors.housekeeper import LOCK, Housekeeper
+from tfd.conductors.housekeeper import LOCK, Housekeeper, Settings
 from tfd.jobs.retention import Expiry
 from tfd.testing.ensemble import FakeCoordinator
 
 _DAYS = {states.SUCCESS: 1.0, states.REVERTED: 0.0}
+_SETTINGS = Settings(_DAYS, interval=60.0, batch=10)
 
 
 class _Resting(Housekeeper):
@@ -33,7 +34,7 @@ class HousekeeperTest(BoardTestCase):
 
     def keep(self, member: FakeCoordinator) -> Housekeeper:
         return _Resting(
-            self.kept, member, _DAYS, interval=60.0, batch=10, clock=self.clock, wall=lambda: 1e9)
+            self.kept, member, _SETTINGS, clock=self.clock, wall=lambda: 1e9)
 
     def test_removes_what_has_expired(self) -> None:
         self.keeper.look()
@@ -69,7 +70,7 @@ class HousekeeperTest(BoardTestCase):
 
     def test_stops_when_it_is_told_to_and_leaves_its_lock(self) -> None:
         keeper = Housekeeper(
-            self.kept, self.member, _DAYS, interval=60.0, batch=100, clock=self.clock, wall=lambda: 1e9)
+            self.kept, self.member, Settings(_DAYS, 60.0, 100), clock=self.clock, wall=lambda: 1e9)
         thread = threading.Thread(target=keeper.run)
         thread.start()
         while not self.kept.expired['SUCCESS'] == 0:
@@ -78,6 +79,22 @@ class HousekeeperTest(BoardTestCase):
         thread.join(10)
         self.assertFalse(thread.is_alive())
         self.assertIsNone(self.member.holder(LOCK))
+
+    def test_asks_nobody_where_nothing_expires(self) -> None:
+        self.keeper.apply(Settings({states.SUCCESS: 0.0}, 60.0, 10))
+        self.keeper.look()
+        self.assertIsNone(self.member.holder(LOCK))
+
+    def test_heeds_other_settings_at_once(self) -> None:
+        keeper = Housekeeper(
+            self.kept, self.member, Settings({}, 3600.0, 100), clock=self.clock, wall=lambda: 1e9)
+        thread = threading.Thread(target=keeper.run)
+        thread.start()
+        self.addCleanup(thread.join, 10)
+        self.addCleanup(keeper.stop)
+        keeper.apply(_SETTINGS)
+        while not self.kept.expired['SUCCESS'] == 0:
+            pass
 
     def test_a_database_that_is_away_is_left_for_later(self) -> None:
         def away(expiry: Expiry, limit: int) -> int:

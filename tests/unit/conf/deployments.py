@@ -7,7 +7,6 @@ import contextlib
 import pathlib
 
 import fixtures
-from oslo_config import cfg
 
 from tfd.conf import deployment, load
 
@@ -34,5 +33,5 @@ class Deployment(fixtures.Fixture):  # type: ignore[misc]  # it comes without ty
                 with contextlib.closing(backend.get_connection()) as connection:
                     connection.upgrade()
 
-    def conf(self) -> cfg.ConfigOpts:
+    def conf(self) -> load.Configuration:
         return load.load(load.arguments([str(self.file)]))

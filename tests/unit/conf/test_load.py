@@ -100,3 +100,41 @@ class LoadTest(testtools.TestCase):
         err = self.assertRaises(
             load.BadConfigurationFile, self._load, '[DEFAULT]\ndebug = maybe\n')
         self.assertEqual(str(self.dir / 'tfd.conf'), err.file)
+
+
+class ReloadTest(testtools.TestCase):
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
+        self.file = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / 'tfd.conf'
+        self.file.write_text('[conductor]\nmax_jobs = 3\nworkers = 3\n')
+        self.conf = load.load(load.arguments([str(self.file)]))
+
+    def test_what_is_mutable_takes_effect(self) -> None:
+        self.file.write_text('[conductor]\nmax_jobs = 4\nworkers = 3\n')
+        self.conf.reload()
+        self.assertEqual(4, self.conf.conductor.max_jobs)
+
+    def test_what_is_not_is_named_and_stays(self) -> None:
+        self.file.write_text('[conductor]\nworkers = 4\n')
+        self.conf.reload()
+        self.assertEqual(3, self.conf.conductor.workers)
+        self.assertIn('Ignoring change to immutable option conductor.workers', self.log.output)
+
+    def test_what_is_taken_out_has_its_default(self) -> None:
+        self.file.write_text('[conductor]\nworkers = 3\n')
+        self.conf.reload()
+        self.assertEqual(8, self.conf.conductor.max_jobs)
+
+    def test_nothing_takes_effect_where_a_value_cannot_be(self) -> None:
+        for text in ('[conductor]\nmax_jobs = 0\n[retention]\nbatch = 5\n', 'nonsense',
+                     '[coordination]\nsession_timeout = soon\n'):
+            self.file.write_text(text)
+            self.assertRaises(exceptions.BadConfiguration, self.conf.reload)
+            self.assertEqual((3, 100), (self.conf.conductor.max_jobs, self.conf.retention.batch))
+
+    def test_a_file_that_is_gone_changes_nothing(self) -> None:
+        self.file.unlink()
+        self.assertRaises(load.BadConfigurationFile, self.conf.reload)
+        self.assertEqual(3, self.conf.conductor.max_jobs)

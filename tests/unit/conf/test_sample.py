@@ -25,5 +25,15 @@ class SampleTest(testtools.TestCase):
                     self.assertIn(f' {option.name} =', words[group.name])
                     self.assertIn(' '.join(option.help.split()), words[group.name])
 
+    def test_marks_what_can_be_changed_without_a_restart(self) -> None:
+        text = f'\n{_SAMPLE.read_text()}'
+        for group, options in opts.SECTIONS:
+            section = text.partition(f'\n[{group.name}]\n')[2].partition('\n[')[0]
+            for option in options:
+                said = section.partition(f'#{option.name} =')[0].rpartition('\n\n')[2]
+                self.assertEqual(
+                    option.mutable, '# Note: This option can be changed without restarting.' in said,
+                    f'[{group.name}] {option.name}')
+
     def test_can_be_used_as_it_is(self) -> None:
         self.assertEqual(2, load.load(load.arguments([str(_SAMPLE)])).conductor.workers)
