@@ -176,6 +176,10 @@ class Conductor:
         with self._guard:
             return [job for job, _epoch in self._running]
 
+    def runs(self) -> list[runner.Running]:
+        """Return what each job that runs here is at. Safe from any thread."""
+        return [run.running() for run in self._runs()]
+
     # -- the loop ----------------------------------------------------------------------------------
 
     def _rang(self, ring: ports.Ring) -> None:

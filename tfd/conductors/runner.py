@@ -10,9 +10,11 @@ lines that were logged about the run where the job was parked or given back.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -25,7 +27,7 @@ from tfd.jobs import claim as claims
 from tfd.jobs import factories, record
 from tfd.types.secret import Veil
 
-__all__ = ['Engine', 'JobRun', 'MakeEngine', 'Verdict']
+__all__ = ['Engine', 'JobRun', 'MakeEngine', 'Running', 'Verdict']
 
 LOG = logging.getLogger(__name__)
 
@@ -47,6 +49,9 @@ class Injectable(Protocol):
 
     def inject(self, pairs: Mapping[str, Any], transient: bool = False) -> None:
         """Add values to the flow's inputs."""
+
+    def running_atoms(self) -> list[str]:
+        """Return the names of the atoms that are being executed or reverted now."""
 
 
 class Engine(Protocol):
@@ -89,6 +94,21 @@ class Verdict(enum.Enum):
     LEFT = 'left'
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """What a run is at now.
+
+    :ivar since: seconds since 1970-01-01 UTC, when its claim came to be run.
+    :ivar atoms: the atoms that are being executed or reverted; none while the flow is loaded.
+    """
+
+    job: str
+    flow: str
+    epoch: int
+    since: float
+    atoms: Sequence[str]
+
+
 class JobRun:
     """Runs one claimed job: call it, once, from a thread of its own.
 
@@ -111,6 +131,13 @@ class JobRun:
         self._guard = threading.Lock()
         self._engine: Engine | None = None
         self._suspending = False
+        self._since = time.time()
+
+    def running(self) -> Running:
+        """Return what it is at. Safe from any thread."""
+        job, engine = self.claimed.job, self._engine
+        atoms = engine.storage.running_atoms() if engine is not None else ()
+        return Running(job.id, job.flow, job.epoch, self._since, atoms)
 
     def suspend(self) -> None:
         """Ask the flow to come to rest at its next atom boundary, and the job to be left to a peer.

@@ -17,6 +17,8 @@ A second SIGTERM, or SIGINT
     Ends at once, as SIGKILL does, with status 9: peers take over when the sessions have timed out.
 SIGHUP
     Reads the configuration files again; options that are marked as mutable take effect.
+SIGUSR2
+    Each process writes a report of what it is doing: see :mod:`tfd.service.report`.
 SIGKILL of a worker
     The parent starts another one. Peers, and it, take over when the session has timed out.
 SIGKILL of the parent

@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 from tfd import exceptions
 from tfd.conf import deployment, load
-from tfd.service import notices, respawn, worker
+from tfd.service import notices, report, respawn, worker
 from tfd.types import clock as clocks
 
 __all__ = ['AT_ONCE', 'NOT_IN_TIME', 'preflight', 'run']
@@ -78,11 +78,13 @@ class _Parent:
             graceful_shutdown_timeout=conf.graceful_shutdown_timeout,
             mp_context=multiprocessing.get_context('fork'))
         self._manager.register_hooks(
-            on_dead_worker=self._died, on_terminate=self._terminating, on_reload=self._reload)
+            on_dead_worker=self._died, on_terminate=self._terminating, on_reload=self._reload,
+            on_new_worker=self._born)
         self._manager.add(
             worker.ConductorWorker, workers=conf.conductor.workers,
             args=(conf, self._place, self._respawn.pause))
         signal.signal(signal.SIGINT, self._end_at_once)
+        signal.signal(signal.SIGUSR2, self._report)
 
     def run(self) -> int:
         """Start the workers, and look after them until they have ended."""
@@ -93,6 +95,21 @@ class _Parent:
         if notices.Phase.UNFIT in said:
             preflight(self._conf)
         return NOT_IN_TIME if _UNDONE.intersection(said) else 0
+
+    def _born(self, _service: object, _number: int, made: cotyledon.Service) -> None:
+        """In a worker, in its main thread: be ready for SIGUSR2."""
+        if isinstance(made, worker.ConductorWorker):
+            report.on_signal(self._conf, made.sections())
+
+    def _report(self, _number: int, _frame: object) -> None:
+        """Write a report of this process, and have the workers write theirs."""
+        for said in self._place.all():
+            # One that is just being started may not be ready to hear it, and would die of it.
+            if said is not None and said.pid and said.phase != notices.Phase.STARTING:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(said.pid, signal.SIGUSR2)
+        # Here and now: there may be no thread for it, and the main thread holds no lock that would matter.
+        report.write(self._conf, {'Workers': lambda: report.workers(self._place.all())})
 
     def _died(self, _service: object, number: int, status: int) -> None:
         """Note that a worker has died, before another one takes its place."""

@@ -12,7 +12,8 @@ import random
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import cotyledon
 from cotyledon import types as cotyledon_types
@@ -25,7 +26,7 @@ from tfd.jobs import board as boards
 from tfd.jobs import claim as claims
 from tfd.jobs import factories, ports
 from tfd.persistence import base, models
-from tfd.service import notices
+from tfd.service import notices, report
 from tfd.types import clock as clocks
 
 __all__ = ['UNFIT', 'ConductorWorker', 'reread']
@@ -114,6 +115,15 @@ class ConductorWorker(cotyledon.Service):
             running.apply(_settings(self._conf))
         if keeper is not None:
             keeper.apply(_expiry(self._conf))
+
+    def sections(self) -> report.Sections:
+        """Return what this process adds to its report."""
+        def running() -> Mapping[str, Any]:
+            with self._guard:
+                made = self._conductor
+            return report.jobs(made.runs() if made is not None else [])
+
+        return {'Jobs': running}
 
     def _take_time(self) -> None:
         """Have the frame give this worker the time to end in that is configured now."""

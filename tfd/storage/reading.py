@@ -24,6 +24,7 @@ IDEMPOTENCY_KEY = 'tfd_idempotency_key'
 
 _NOTHING_OF_ITS_OWN: dict[str, Any] = {}
 _IGNORE = int(Code.IGNORE)
+_AT_WORK = frozenset((Code.RUNNING, Code.REVERTING))
 _READABLE = frozenset((Code.SUCCESS, Code.REVERTING, Code.REVERT_FAILURE))
 
 
@@ -170,6 +171,13 @@ class Reader:
         """
         nodes = {name: self._node(name) for name in atom_names}
         return {name: (self.columns.state_of(node), self.columns.intention_of(node)) for name, node in nodes.items()}
+
+    def running_atoms(self) -> list[str]:
+        """Return the names of the atoms that are being executed or reverted now."""
+        if self._columns is None:
+            return []
+        plan, seen = self._columns.plan, bytes(self._columns.states)
+        return [plan.atoms[node].name for node in plan.iter_atoms() if seen[node] in _AT_WORK]
 
     def get_atom_uuid(self, atom_name: str) -> str:
         """Return an atom's UUID.

@@ -202,6 +202,28 @@ class ReloadTest(_DaemonTestCase):
         self.assertIn('DEBUG', daemon.log)
 
 
+class ReportTest(_DaemonTestCase):
+    """SIGUSR2."""
+
+    def test_each_process_writes_one(self) -> None:
+        with self.fleet.file.open('a') as file:
+            file.write(f'[oslo_reports]\nlog_dir = {self.fleet.dir}\n')
+        daemon = self.fleet.daemon()
+        self._running(daemon)
+        job = self.fleet.post('forward', pause=600.0)
+        until(lambda: self.fleet.lines(job), _SECONDS)
+        os.kill(daemon.pid, signal.SIGUSR2)
+        until(lambda: daemon.log.count('report written') == 3, _SECONDS)
+        texts = {
+            int(file.name.rpartition('_')[2]): file.read_text()
+            for file in self.fleet.dir.glob('tfd-conductor_gurumeditation_*')}
+        self.assertEqual({daemon.pid, *_children(daemon.pid)}, set(texts))
+        [busy] = [text for text in texts.values() if f'job {job.id}' in text]
+        for said in ('epoch = 1', 'running atoms = step-1', 'since = 20', 'time.sleep', 'max_jobs = 4'):
+            self.assertIn(said, busy)
+        self.assertIn('phase = conducting', texts[daemon.pid])
+
+
 class RefusalTest(_DaemonTestCase):
 
     def test_an_unmigrated_database(self) -> None:

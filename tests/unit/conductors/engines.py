@@ -54,6 +54,9 @@ class FakeEngine:
         self.injected.update(pairs)
         self._step('inject')
 
+    def running_atoms(self) -> list[str]:
+        return ['atom'] if self.steps[-1:] == ['run'] else []
+
     def compile(self) -> None:
         self._step('compile')
 

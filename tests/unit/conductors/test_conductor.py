@@ -13,7 +13,7 @@ from tests.unit.conductors.engines import FakeEngine, FakeFactories
 from tests.unit.jobs.boards import BoardTestCase
 from tfd import exceptions, states
 from tfd.conductors.conductor import BEAT, Conductor, Settings, Status
-from tfd.conductors.runner import JobRun
+from tfd.conductors.runner import JobRun, Running
 from tfd.conductors.tail import Tails
 from tfd.jobs import record
 from tfd.jobs.claim import ClaimedJob
@@ -500,3 +500,17 @@ class StatusTest(_ConductorTestCase):
 
 def _never(claimed: ClaimedJob) -> JobRun:
     raise AssertionError('a job was claimed')
+
+
+class RunsTest(_ConductorTestCase):
+
+    def test_tells_what_each_job_is_at(self) -> None:
+        job = self.store.add()
+        seen: list[Running] = []
+        self.at['run'] = lambda: seen.extend(self.conductor.runs())
+        self.turn()
+        self.assertEqual([], list(self.conductor.runs()[0].atoms))
+        self.pool.run_all()
+        [run] = seen
+        self.assertEqual((job.id, 'flow', 1, ['atom']), (run.job, run.flow, run.epoch, run.atoms))
+        self.assertEqual([], self.conductor.runs())
