@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cotyledon import oslo_config_glue
 from oslo_config import cfg
 
-from tfd.conf import client, conductor, coordination, database, default, reports, retention, secrets
+from tfd.conf import client, conductor, coordination, database, default, healthz, reports, retention, secrets
 
 __all__ = ['SECTIONS', 'list_opts']
 
@@ -22,6 +22,7 @@ SECTIONS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
     (client.GROUP, client.OPTS),
     (retention.GROUP, retention.OPTS),
     (secrets.GROUP, secrets.OPTS),
+    (healthz.GROUP, healthz.OPTS),
     (reports.GROUP, reports.OPTS),
 )
 

@@ -24,6 +24,9 @@ SIGKILL of a worker
 SIGKILL of the parent
     Its workers see that it is gone, and end as on SIGTERM.
 
+Where somebody wants to know how the daemon is, one more process, the monitor, answers ``GET /healthz`` and
+tells systemd: see :mod:`tfd.service.monitor`.
+
 A worker whose database or coordinator is away, from the start or later, says so in the log (WARNING,
 then once a minute), claims nothing, and goes on when it is back. One that finds a schema which this
 release cannot work with ends, and the whole daemon with it: status 5.

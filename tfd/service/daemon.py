@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 from tfd import exceptions
 from tfd.conf import deployment, load
-from tfd.service import notices, report, respawn, worker
+from tfd.service import monitor, notices, report, respawn, systemd, worker
 from tfd.types import clock as clocks
 
 __all__ = ['AT_ONCE', 'NOT_IN_TIME', 'preflight', 'run']
@@ -74,15 +74,20 @@ class _Parent:
         self._clock = clocks.BootClock()
         self._place = notices.Notices(conf.conductor.workers)
         self._respawn = respawn.Respawn()
+        self._monitored = self._clock.now()
         self._manager = cotyledon.ServiceManager(
             graceful_shutdown_timeout=conf.graceful_shutdown_timeout,
             mp_context=multiprocessing.get_context('fork'))
         self._manager.register_hooks(
             on_dead_worker=self._died, on_terminate=self._terminating, on_reload=self._reload,
             on_new_worker=self._born)
-        self._manager.add(
+        self._conductors = self._manager.add(
             worker.ConductorWorker, workers=conf.conductor.workers,
             args=(conf, self._place, self._respawn.pause))
+        # Before the frame looks who is to be told that the daemon is ready: it would say so too soon.
+        notifier = systemd.Notifier()
+        if monitor.is_wanted(conf, notifier):
+            self._manager.add(monitor.Monitor, args=(conf, self._place, notifier, self._respawn.pause))
         signal.signal(signal.SIGINT, self._end_at_once)
         signal.signal(signal.SIGUSR2, self._report)
 
@@ -98,7 +103,7 @@ class _Parent:
 
     def _born(self, _service: object, _number: int, made: cotyledon.Service) -> None:
         """In a worker, in its main thread: be ready for SIGUSR2."""
-        if isinstance(made, worker.ConductorWorker):
+        if isinstance(made, worker.ConductorWorker | monitor.Monitor):
             report.on_signal(self._conf, made.sections())
 
     def _report(self, _number: int, _frame: object) -> None:
@@ -111,8 +116,15 @@ class _Parent:
         # Here and now: there may be no thread for it, and the main thread holds no lock that would matter.
         report.write(self._conf, {'Workers': lambda: report.workers(self._place.all())})
 
-    def _died(self, _service: object, number: int, status: int) -> None:
+    def _died(self, service: object, number: int, status: int) -> None:
         """Note that a worker has died, before another one takes its place."""
+        if service != self._conductors:
+            now = self._clock.now()
+            self._respawn.died(monitor.NUMBER, now - self._monitored - self._respawn.pause(monitor.NUMBER))
+            self._monitored = now
+            LOG.warning('the monitor has died, status %d; the next one starts in %.1f s', status,
+                        self._respawn.pause(monitor.NUMBER))
+            return
         if status == worker.UNFIT:
             os.kill(os.getpid(), signal.SIGTERM)
             return
