@@ -131,6 +131,7 @@ class Conductor:
         self._coordinator.listen(self._rang)
         LOG.info('conductor starts: max_jobs=%d poll_interval=%g', self._settings.max_jobs,
                  self._pause)
+        self._heard(self.status())
         try:
             # As many threads are made as are needed: no more than jobs ever ran at once.
             with self._threads.pool(_THREADS) as pool:
@@ -222,7 +223,8 @@ class Conductor:
         self._note_presence()
         self._reconcile()
         while not self._stopping.is_set() and self._fill_one(pool):
-            pass
+            # Claiming thousands takes a while.
+            self._heard(self.status())
 
     def _room(self) -> int:
         with self._guard:

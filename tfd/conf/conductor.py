@@ -18,6 +18,12 @@ OPTS = [
         'max_jobs', default=8, min=1, max=10000, mutable=True,
         help='How many jobs one worker process runs at once.'),
     cfg.StrOpt(
+        'executor', default='threads',
+        help='On what a worker process runs its jobs: threads; or eventlet, on green threads of one thread, which cost '
+             'little while they wait and so can be thousands (max_jobs). With eventlet a worker is patched at its very '
+             'start, and what a task calls must not block in C: prefer MariaDB or PostgreSQL to SQLite. Any entry '
+             'point of the group tfd.launchers works.'),
+    cfg.StrOpt(
         'engine', default='serial',
         help='The engine that runs a flow: serial, parallel, or any other entry point of the group '
              'tfd.engines.'),

@@ -7,6 +7,7 @@ fork, in the process that uses them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from oslo_config import cfg
@@ -16,10 +17,14 @@ from tfd.conf import secrets
 from tfd.jobs import ports, retention
 from tfd.persistence import backends, base
 
-__all__ = ['JobBackend', 'check_engine', 'make_backend', 'make_coordinator', 'make_logbooks']
+__all__ = [
+    'THREADS', 'JobBackend', 'check_engine', 'command', 'make_backend', 'make_coordinator', 'make_logbooks']
 
 _COORDINATORS = 'tfd.coordinators'
 _ENGINES = 'tfd.engines'
+_LAUNCHERS = 'tfd.launchers'
+#: The executor that needs no program of its own.
+THREADS = 'threads'
 _OF_ZOOKEEPER = ('hosts', 'path', 'auth_data', 'acl', 'use_ssl', 'ca', 'certfile', 'keyfile')
 
 
@@ -147,6 +152,22 @@ def check_engine(conf: cfg.ConfigOpts) -> None:
     if conf.conductor.engine not in known:
         raise exceptions.BadConfiguration(
             '[conductor] engine', conf.conductor.engine, f'one of {known}')
+
+
+def command(conf: cfg.ConfigOpts, module: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command that runs a module as a program on the configured executor, which is not threads.
+
+    :raises BadConfiguration: there is no such executor, or what it needs is not installed.
+    """
+    name = conf.conductor.executor
+    try:
+        launcher: Callable[[str, Sequence[str]], list[str]] = plugins.load(_LAUNCHERS, name)
+        return launcher(module, arguments)
+    except exceptions.UnknownPlugin as err:
+        raise exceptions.BadConfiguration(
+            '[conductor] executor', name, f'one of {[THREADS, *err.known]}') from None
+    except ImportError as err:
+        raise _not_installed('[conductor] executor', name, err) from err
 
 
 def _placed(err: exceptions.BadConfiguration, option: str) -> exceptions.BadConfiguration:

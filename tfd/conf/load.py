@@ -47,9 +47,12 @@ def arguments(files: Sequence[str] = (), dirs: Sequence[str] = ()) -> list[str]:
 
 
 class Configuration(cfg.ConfigOpts):
-    """What :func:`load` returns: options of which the mutable ones can be read again."""
+    """What :func:`load` returns: options of which the mutable ones can be read again.
 
-    _given: tuple[Sequence[str], str] = ((), 'tfd')
+    :ivar given: the command line, and the name of the program, that it was read by.
+    """
+
+    given: tuple[Sequence[str], str] = ((), 'tfd')
 
     def reload(self) -> None:
         """Read the files again: mutable options that changed take effect, others are named in the log.
@@ -59,7 +62,7 @@ class Configuration(cfg.ConfigOpts):
         :raises BadConfigurationFile: a file is missing, not readable or not an ini file.
         :raises BadConfiguration: an option has a value that it cannot have.
         """
-        load(*self._given)
+        load(*self.given)
         self.mutate_config_files()
 
 
@@ -79,7 +82,7 @@ def load(
     :raises BadConfiguration: an option has a value that it cannot have.
     """
     conf = Configuration()
-    conf._given = (args, prog)
+    conf.given = (args, prog)
     log.register_options(conf)
     for group, options in opts.SECTIONS:
         if group.name != 'DEFAULT':

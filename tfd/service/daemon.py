@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 from tfd import exceptions
 from tfd.conf import deployment, load
-from tfd.service import monitor, notices, report, respawn, systemd, worker
+from tfd.service import lone, monitor, notices, report, respawn, systemd, worker
 from tfd.types import clock as clocks
 
 __all__ = ['AT_ONCE', 'NOT_IN_TIME', 'preflight', 'run']
@@ -40,6 +40,8 @@ def preflight(conf: cfg.ConfigOpts) -> None:
     :raises IncompatibleSchema: the database is there, and this release cannot work with its schema.
     """
     deployment.check_engine(conf)
+    if conf.conductor.executor != deployment.THREADS:
+        deployment.command(conf, lone.__name__, [])
     deployment.make_coordinator(conf, worker='preflight').stop()
     with contextlib.closing(deployment.make_backend(conf)) as backend:
         connection = backend.get_connection()
@@ -81,15 +83,20 @@ class _Parent:
         self._manager.register_hooks(
             on_dead_worker=self._died, on_terminate=self._terminating, on_reload=self._reload,
             on_new_worker=self._born)
-        self._conductors = self._manager.add(
-            worker.ConductorWorker, workers=conf.conductor.workers,
-            args=(conf, self._place, self._respawn.pause))
+        self._conductors = self._add_conductors()
         # Before the frame looks who is to be told that the daemon is ready: it would say so too soon.
         notifier = systemd.Notifier()
         if monitor.is_wanted(conf, notifier):
             self._manager.add(monitor.Monitor, args=(conf, self._place, notifier, self._respawn.pause))
         signal.signal(signal.SIGINT, self._end_at_once)
         signal.signal(signal.SIGUSR2, self._report)
+
+    def _add_conductors(self) -> object:
+        arguments = (self._conf, self._place, self._respawn.pause)
+        workers = self._conf.conductor.workers
+        if self._conf.conductor.executor == deployment.THREADS:
+            return self._manager.add(worker.ConductorWorker, workers, arguments)
+        return self._manager.add(lone.LoneWorker, workers, (*arguments, os.getpid()))
 
     def run(self) -> int:
         """Start the workers, and look after them until they have ended."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from tfd import task
 from tfd.patterns import linear_flow
 
-__all__ = ['STEPS', 'deadly', 'fails', 'forward', 'note']
+__all__ = ['STEPS', 'deadly', 'fails', 'forward', 'note', 'waits']
 
 STEPS = 6
 
@@ -77,3 +78,26 @@ class _Deadly(task.Task):
 def deadly() -> linear_flow.Flow:
     """Return a flow that no conductor survives."""
     return linear_flow.Flow('deadly').add(_Deadly())
+
+
+class _Wait(task.Task):
+    """Waits until a server at a socket says something."""
+
+    default_provides = 'heard'
+
+    def execute(self, options: Mapping[str, Any]) -> str:
+        with socket.create_connection(('127.0.0.1', options['port'])) as connection:
+            return connection.recv(100).decode()
+
+
+class _Check(task.Task):
+    """Fails unless something was heard."""
+
+    def execute(self, heard: str) -> None:
+        if heard != 'go':
+            raise ValueError(heard)
+
+
+def waits() -> linear_flow.Flow:
+    """Return a flow that waits on a socket."""
+    return linear_flow.Flow('waits').add(_Wait(), _Check())
