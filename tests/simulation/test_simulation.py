@@ -15,8 +15,9 @@ from tests.simulation.placing import preferred
 from tests.simulation.schedule import Schedule
 from tfd.jobs import placement
 
-#: Schedules of each class, of which there are four: they are what is spread over processes.
-_COUNT = 5000
+#: Schedules of each class, of which there are four: they are what is spread over processes. TFD_PROPERTY_RUNS=5000 plays
+#: 20,000, in five minutes of two processors.
+_COUNT = 1000
 
 
 class _TestCase(testtools.TestCase):
@@ -55,6 +56,13 @@ class ThirdSchedulesTest(_Schedules, _TestCase):
 
 class FourthSchedulesTest(_Schedules, _TestCase):
     part = 3
+
+
+class FoundTest(_TestCase):
+    """Schedules in which something was found once."""
+
+    def test_stopped_between_the_board_id_and_the_orphans(self):
+        Schedule(18053).play()
 
 
 class MutantsTest(_TestCase):

@@ -81,8 +81,12 @@ class JobBoard(posting.PostingBoard):
         found by
         :class:`~tfd.jobs.reconciler.Reconciler`.
 
+        Of a job to take over, the lock says nothing where the coordinator has lost its data since
+        the members were read (this process may have been stopped in between): whether it has is
+        asked again, under the session that has the lock.
+
         :raises LockHeld: a peer has it, or had it and is believed to live.
-        :raises UnclaimableJob: a peer was faster.
+        :raises UnclaimableJob: a peer was faster, or the coordinator has lost its data of late.
         :raises SessionLost: there is no session now.
         :raises OwnershipLost: the session ended on the way.
         :raises CoordinatorUnavailable: the lock's fate is not known; it will be released.
@@ -93,6 +97,10 @@ class JobBoard(posting.PostingBoard):
             raise exceptions.SessionLost('the coordinator has no session for this process now')
         lock = self._coordinator.acquire(session, candidate.id)
         try:
+            if candidate.state == states.CLAIMED and not self._identity.trusted():
+                raise exceptions.UnclaimableJob(
+                    f'job {candidate.id} is not taken over from {candidate.owner} now: the coordinator may have lost'
+                    ' the lock of one who lives')
             job = self._take(candidate, session.incarnation)
             claimed = claims.ClaimedJob(job, lock, self._clock, self._margin)
             claimed.check()

@@ -281,6 +281,18 @@ class OrphansTest(BoardTestCase):
         self.assertRaises(exceptions.OwnershipLost, claimed.check)
         self.assertEqual([job.id], [candidate.id for candidate in self.board.orphans(10)])
 
+    def test_nothing_is_taken_over_on_what_was_read_before_the_loss(self) -> None:
+        peer = self.join('two')
+        job = self.store.add()
+        claimed = self.board_of(peer).claim(self.store.candidate(job.id))
+        peer.cut()
+        self.ensemble.wipe()
+        # Whoever was stopped in between has the job for an orphan, and the lock is free.
+        self.assertRaises(exceptions.UnclaimableJob, self.board.claim, self.store.candidate(job.id))
+        self.assertIsNone(self.member.holder(job.id))
+        self.assertEqual(claimed.job.owner, self.store.jobs[job.id].owner)
+        claimed.check()
+
     def test_the_board_id_is_put_back_only_after_that_time(self) -> None:
         mine = self.member.board_id()
         self.ensemble.wipe()
