@@ -15,8 +15,8 @@ from tests.simulation.placing import preferred
 from tests.simulation.schedule import Schedule
 from tfd.jobs import placement
 
-#: Schedules of each class, of which there are four: they are what is spread over processes. TFD_PROPERTY_RUNS=5000 plays
-#: 20,000, in five minutes of two processors.
+#: Schedules of each class, of which there are four: they are what is spread over processes.
+#: TFD_PROPERTY_RUNS=5000 plays 20,000, in five minutes of two processors.
 _COUNT = 1000
 
 
