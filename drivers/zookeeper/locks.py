@@ -65,6 +65,8 @@ class Locks:
         self._told: set[str] = set()
         # With what was to be done together with the release.
         self._unresolved: dict[str, Addition] = {}
+        # What the reconciler is about. A name is never there or unresolved, and held.
+        self._resolving: str | None = None
         self._reconciler: threading.Thread | None = None
         # What the reconciler waits on between two rounds; set when the session ends.
         self._over = threading.Event()
@@ -81,10 +83,15 @@ class Locks:
     def acquire(self, name: str) -> Lock:
         """Take a lock; see :meth:`tfd.jobs.ports.Coordinator.acquire`."""
         budget = Budget(self._request_timeout)
+        left = self._take_back(name)
         try:
-            self._create(name, budget)
+            self._create(name, budget, left)
         except requests.Unanswered:
             self._leave_unresolved(name)
+            raise
+        except exceptions.CoordinatorUnavailable:
+            if left:
+                self._leave_unresolved(name)
             raise
         except exceptions.SessionLost as error:
             self._session.end(str(error))
@@ -120,8 +127,11 @@ class Locks:
         )
         return None if found is None else _owner(found[0])
 
-    def _create(self, name: str, budget: Budget) -> None:
-        """Make the node, or raise; an unknown outcome is found out while there is time."""
+    def _create(self, name: str, budget: Budget, left: bool) -> None:
+        """Make the node, or raise; an unknown outcome is found out while there is time.
+
+        :param left: whether an earlier attempt of this session may have made it.
+        """
         while True:
             if not self._session.lives():
                 raise self._lost()
@@ -138,7 +148,7 @@ class Locks:
             if not isinstance(failure, requests.Exists):
                 raise self._refusal(name, failure)
             found = self._read(name, budget)
-            if self._is_mine(found) and self._adopt(name):
+            if left and self._is_mine(found):
                 return
             if found is not None and not self._cleared(name, found[1], budget):
                 raise exceptions.LockHeld(name, _owner(found[0]))
@@ -212,13 +222,17 @@ class Locks:
     def _is_mine(self, found: tuple[bytes, Any] | None) -> bool:
         return found is not None and found[1].ephemeralOwner & _MASK == int(self._session.session_id, 16)
 
-    def _adopt(self, name: str) -> bool:
-        """Take over an earlier attempt of this session that is unresolved. One that another thread holds is not."""
+    def _take_back(self, name: str) -> bool:
+        """Keep the reconciler from an earlier attempt of this session, if there is one; tell whether there is.
+
+        What the reconciler removes later would be the lock that is taken now.
+
+        :raises LockHeld: it is at it already, or more than the lock is to be removed.
+        """
         with self._guard:
-            if self._unresolved.get(name) is not _nothing:
-                return False
-            del self._unresolved[name]
-            return True
+            if name == self._resolving or self._unresolved.get(name, _nothing) is not _nothing:
+                raise exceptions.LockHeld(name, self._session.incarnation)
+            return self._unresolved.pop(name, None) is not None
 
     def _member(self) -> str:
         return self._paths.member(self._session.incarnation)
@@ -242,7 +256,10 @@ class Locks:
                 if not self._unresolved:
                     self._reconciler = None
                     return
-                name, addition = self._unresolved.popitem()
+                # Those that cannot be resolved now come last.
+                name = next(iter(self._unresolved))
+                addition = self._unresolved.pop(name)
+                self._resolving = name
             try:
                 self._resolve(name, addition)
             except exceptions.SessionLost as error:
@@ -251,8 +268,10 @@ class Locks:
             except exceptions.CoordinatorUnavailable as error:
                 LOG.info('lock %s is still unresolved: %s', name, error)
                 with self._guard:
-                    self._unresolved[name] = addition
+                    self._unresolved[name], self._resolving = addition, None
                 self._over.wait(self._session.interval / 2)
+            else:
+                self._resolving = None
 
     def _resolve(self, name: str, addition: Addition) -> None:
         budget = Budget(self._request_timeout)

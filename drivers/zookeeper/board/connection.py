@@ -107,11 +107,12 @@ class BoardConnection:
         with self._guard:
             keeper, self._keeper = self._keeper, None
             ringer, self._ringer = self._ringer, None
+            entities = list(self._entities)
             self._entities.clear()
         if keeper is not None and ringer is not None:
             joined = keeper.membership()
             if joined is not None and self._client is not None:
-                self._leave_behind_nothing(joined)
+                self._leave_behind_nothing(joined, entities)
             keeper.stop(self.options.request_timeout)
             ringer.close()
         self.view.forget()
@@ -156,13 +157,13 @@ class BoardConnection:
     def _left(self) -> None:
         self.view.attach(None)
 
-    def _leave_behind_nothing(self, joined: Joined) -> None:
+    def _leave_behind_nothing(self, joined: Joined, entities: Sequence[tuple[str, str]]) -> None:
         """Remove what a session that goes on without this board would keep."""
         budget = self.budget()
         try:
             joined.claims.abandon_all(budget)
             removed = [joined.client.delete_async(joined.member)]
-            removed += [joined.client.delete_async(self.layout.entity(*key)) for key in self._entities]
+            removed += [joined.client.delete_async(self.layout.entity(*key)) for key in entities]
             for pending in removed:
                 pending.wait(budget.left())
         except (exceptions.SessionLost, exceptions.CoordinatorUnavailable):

@@ -44,6 +44,6 @@ def backend(
 ) -> Iterator[base.JobBoard]:
     """Give what :func:`fetch` returns to a ``with`` block, connected, and close it at the block's end."""
     board = fetch(name, conf, namespace=namespace, **kwargs)
-    board.connect()
     with contextlib.closing(board):
+        board.connect()
         yield board
