@@ -46,6 +46,14 @@ class Flow(abc.ABC):
         if retry is not None and retry.name is None:
             retry.name = f'{name}_retry'
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, '_held_in': []}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy is held by none but the copies of those that hold it, which tell it here.
+        self.__dict__.update(state)
+        self._hold(self)
+
     @property
     def name(self) -> Any:
         """The flow's name."""
@@ -114,11 +122,7 @@ class Flow(abc.ABC):
 
     def _changed(self, added: Iterable[Node] = ()) -> None:
         """Forget what was worked out for this flow and those that hold it."""
-        for item in added:
-            # Flows have it. Not by their class, as in _check_items.
-            held_in = getattr(item, '_held_in', None)
-            if held_in is not None:
-                held_in.append(weakref.ref(self))
+        self._hold(added)
         if self._symbols is None:  # then those that hold it know nothing either
             return
         stack: list[Flow] = [self]
@@ -126,6 +130,14 @@ class Flow(abc.ABC):
             flow = stack.pop()
             flow._symbols = None
             stack.extend(held for ref in flow._held_in if (held := ref()) is not None and held._symbols is not None)
+
+    def _hold(self, items: Iterable[Node]) -> None:
+        """Have flows tell this one that they have changed."""
+        for item in items:
+            # Flows have it. Not by their class, as in _check_items.
+            held_in = getattr(item, '_held_in', None)
+            if held_in is not None:
+                held_in.append(weakref.ref(self))
 
     def _retry_symbols(self) -> tuple[set[str], set[str]]:
         """Return what the retry requires and what it provides."""

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import testtools
 
 from tfd import task
@@ -34,6 +37,15 @@ class NestingTest(testtools.TestCase):
         self.assertEqual(frozenset(), outer.requires)
         inner.add(Needs('t', 'in', 'out'))
         self.assertEqual(({'in'}, {'out'}), (set(outer.requires), set(outer.provides)))
+
+    def test_a_copy_is_one_of_its_own(self) -> None:
+        for pattern in (linear_flow, unordered_flow, graph_flow):
+            outer = pattern.Flow('outer').add(pattern.Flow('inner').add(Needs('t', 'in', 'out')))
+            self.assertEqual({'out'}, set(outer.provides))
+            for copied in (pickle.loads(pickle.dumps(outer)), copy.deepcopy(outer)):
+                (inner,) = copied
+                inner.add(Needs('u', 'in', 'more'))
+                self.assertEqual(({'out'}, {'out', 'more'}), (set(outer.provides), set(copied.provides)))
 
     def test_a_flow_cannot_hold_what_holds_it(self) -> None:
         inner = linear_flow.Flow('inner')
