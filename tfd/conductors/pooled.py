@@ -26,8 +26,11 @@ __all__ = ['BlockingConductor', 'ExecutorConductor', 'NonBlockingConductor']
 #: By the name of the module that TaskFlow has it in: services hang filters on it.
 LOG = logging.getLogger('tfd.conductors.backends.impl_executor')
 
-#: What says nothing about a job: it is given back, for others.
-_NOT_THE_JOBS_FAULT = (exceptions.StorageUnavailable, exceptions.CoordinatorUnavailable, exceptions.SessionLost)
+#: What says nothing about a job, or is this host's fault alone, as a key that it lacks: the job is given back.
+_NOT_THE_JOBS_FAULT = (
+    exceptions.StorageUnavailable, exceptions.IncompatibleSchema, exceptions.UnknownKey,
+    exceptions.CoordinatorUnavailable, exceptions.SessionLost,
+)
 #: The longest pause, in seconds, before a job that was given back here is tried here again.
 _LONGEST_PAUSE = 30.0
 #: How many jobs are remembered as given back.
@@ -195,21 +198,24 @@ class ExecutorConductor(base.Conductor):
 
     def _is_resting(self, job: jobs.Job) -> bool:
         """Tell whether a job was given back here just now."""
-        given_back = self._given_back.get(job.uuid)
+        with self._guard:
+            given_back = self._given_back.get(job.uuid)
         return given_back is not None and time.monotonic() < given_back[1]
 
     def _some_rest(self) -> bool:
         """Tell whether there are jobs that were given back here just now."""
         now = time.monotonic()
-        self._given_back = {
-            uuid: entry for uuid, entry in self._given_back.items() if now < entry[1] + _LONGEST_PAUSE}
-        return any(now < until for _, until in self._given_back.values())
+        with self._guard:
+            self._given_back = {
+                uuid: entry for uuid, entry in self._given_back.items() if now < entry[1] + _LONGEST_PAUSE}
+            return any(now < until for _, until in self._given_back.values())
 
     def _let_rest(self, job: jobs.Job) -> None:
-        backoff, _ = self._given_back.pop(job.uuid, (Backoff(self._rng, first=0.1, most=_LONGEST_PAUSE), 0.0))
-        self._given_back[job.uuid] = (backoff, time.monotonic() + backoff.failed())
-        while len(self._given_back) > _REMEMBERED:
-            del self._given_back[next(iter(self._given_back))]
+        with self._guard:
+            backoff, _ = self._given_back.pop(job.uuid, (Backoff(self._rng, first=0.1, most=_LONGEST_PAUSE), 0.0))
+            self._given_back[job.uuid] = (backoff, time.monotonic() + backoff.failed())
+            while len(self._given_back) > _REMEMBERED:
+                del self._given_back[next(iter(self._given_back))]
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -293,7 +299,8 @@ class ExecutorConductor(base.Conductor):
         elif consume:
             settle, event, what = self._jobboard.consume, 'job_consumed', 'consumption'
         if consume or trash:
-            self._given_back.pop(job.uuid, None)
+            with self._guard:
+                self._given_back.pop(job.uuid, None)
         else:
             self._let_rest(job)
         try:

@@ -59,7 +59,8 @@ def run(conf: load.Configuration) -> int:
     Workers are forked, on every Python: what was read and checked here needs no second reading. No
     thread is started before but the one of the frame that forks.
 
-    :returns: 0 where all that ran was handed over, :data:`NOT_IN_TIME` where some of it was not.
+    :returns: 0 where all that ran was handed over, :data:`NOT_IN_TIME` where some of it was not,
+        :data:`~tfd.service.worker.UNFIT` where a schema did not fit that does by now, or cannot be read any more.
     :raises IncompatibleSchema: a worker found a schema that this release cannot work with; all of
         them have come to rest as on SIGTERM.
     """
@@ -77,6 +78,8 @@ class _Parent:
         self._place = notices.Notices(conf.conductor.workers)
         self._respawn = respawn.Respawn()
         self._monitored = self._clock.now()
+        # Whether a worker found a schema to be unfit; who takes its place says other things than it did.
+        self._unfit = False
         self._manager = cotyledon.ServiceManager(
             graceful_shutdown_timeout=conf.graceful_shutdown_timeout,
             mp_context=multiprocessing.get_context('fork'))
@@ -104,8 +107,10 @@ class _Parent:
             self._manager.run()
         except SystemExit:
             said = [notice.phase for notice in self._place.all() if notice]
-        if notices.Phase.UNFIT in said:
+        if self._unfit or notices.Phase.UNFIT in said:
+            # Which says why, if it is so still.
             preflight(self._conf)
+            return worker.UNFIT
         return NOT_IN_TIME if _UNDONE.intersection(said) else 0
 
     def _born(self, _service: object, _number: int, made: cotyledon.Service) -> None:
@@ -133,6 +138,7 @@ class _Parent:
                         self._respawn.pause(monitor.NUMBER))
             return
         if status == worker.UNFIT:
+            self._unfit = True
             os.kill(os.getpid(), signal.SIGTERM)
             return
         left = self._place.read(number) or notices.Notice()
