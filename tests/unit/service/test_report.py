@@ -12,6 +12,7 @@ from typing import NoReturn
 from unittest import mock
 
 import fixtures
+import greenlet
 import testtools
 
 from tests.unit.conf.deployments import Deployment
@@ -39,6 +40,18 @@ class ReportTest(testtools.TestCase):
                      'running atoms = one, two', 'tfd-conductor', 'host = here', f'(under {os.getppid()})'):
             self.assertIn(line, text)
         self.assertIn('test_shows_jobs_threads_and_configuration', text)
+
+    def test_shows_green_threads_that_are_in_something(self) -> None:
+        def waits() -> None:
+            greenlet.getcurrent().parent.switch()
+
+        ended, waiting = greenlet.greenlet(lambda: None), greenlet.greenlet(waits)
+        ended.switch()
+        waiting.switch()
+        text = report.make(self.conf, {})
+        self.assertIn('in waits', text)
+        self.assertNotIn('No Traceback', text)
+        waiting.switch()
 
     def test_shows_no_secret(self) -> None:
         text = report.make(self.conf, {})
