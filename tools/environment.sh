@@ -71,6 +71,17 @@ make_environment() {
     fi
 }
 
+# make_other PYTHON FOLDER PACKAGE...: a virtual environment with these packages, and nothing of this tree.
+make_other() {
+    local python=$1 folder=$2
+    shift 2
+    [ "$(cat "$folder/.installed" 2>/dev/null)" = "$*" ] && return
+    echo "installing $* in $folder" >&2
+    "$python" -m venv "$folder" &&
+        "$folder/bin/python" -m pip install -qq --disable-pip-version-check "$@" || return
+    echo "$*" >"$folder/.installed"
+}
+
 # install_bindep FOLDER PROFILE...: the system packages of these profiles of bindep.txt.
 install_bindep() {
     local folder=$1 missing

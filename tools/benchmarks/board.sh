@@ -33,13 +33,6 @@ mine=build/bench/logbook-venv
 make_environment "$mine" test || exit
 install_bindep "$mine" zookeeper || exit
 other=build/bench/board-taskflow-venv
-packages='taskflow==6.5.0 kazoo'
-if [ "$(cat "$other/.installed" 2>/dev/null)" != "$packages" ]; then
-    echo "installing $packages in $other" >&2
-    # shellcheck disable=SC2086
-    "$mine/bin/python" -m venv "$other" &&
-        "$other/bin/python" -m pip install -qq --disable-pip-version-check $packages || exit
-    echo "$packages" >"$other/.installed"
-fi
+make_other "$mine/bin/python" "$other" taskflow==6.5.0 kazoo || exit
 PYTHONPATH=tools:. exec "$mine/bin/python" -m benchmarks.board --tfd "$mine/bin/python" \
     --taskflow "$other/bin/python" "$@"

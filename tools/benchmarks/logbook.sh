@@ -33,17 +33,7 @@ cd "$(dirname "$0")/../.." || exit
 mine=build/bench/logbook-venv
 make_environment "$mine" test || exit
 install_bindep "$mine" test || exit
-# other FOLDER PACKAGE...: a virtual environment with these packages.
-other() {
-    local folder=build/bench/$1
-    shift
-    [ "$(cat "$folder/.installed" 2>/dev/null)" = "$*" ] && return
-    echo "installing $* in $folder" >&2
-    "$mine/bin/python" -m venv "$folder" &&
-        "$folder/bin/python" -m pip install -qq --disable-pip-version-check "$@" || return
-    echo "$*" >"$folder/.installed"
-}
-other logbook-taskflow-venv 'taskflow[database]==6.5.0' PyMySQL psycopg || exit
-other logbook-dbos-venv dbos || exit
+make_other "$mine/bin/python" build/bench/logbook-taskflow-venv 'taskflow[database]==6.5.0' PyMySQL psycopg || exit
+make_other "$mine/bin/python" build/bench/logbook-dbos-venv dbos || exit
 PYTHONPATH=tools:. exec "$mine/bin/python" -m benchmarks.logbook --tfd "$mine/bin/python" \
     --taskflow build/bench/logbook-taskflow-venv/bin/python --dbos build/bench/logbook-dbos-venv/bin/python "$@"
