@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drivers and flow factories by name: the one module that imports stevedore."""
+"""Drivers and flow factories by name or dotted path: the one module that imports stevedore."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from typing import Any
 
@@ -11,7 +12,7 @@ from stevedore import exception as stevedore_exceptions
 
 from tfd import exceptions
 
-__all__ = ['load', 'names']
+__all__ = ['load', 'names', 'resolve']
 
 
 def names(group: str) -> list[str]:
@@ -31,6 +32,27 @@ def load(group: str, name: str) -> Any:
     except stevedore_exceptions.NoMatches as err:
         raise exceptions.UnknownPlugin(group, name, names(group)) from err
     return manager.driver
+
+
+def resolve(path: str) -> Any:
+    """Return what a dotted path leads to: of the longest part of it that is a module, what the rest names.
+
+    :raises ImportError: no part of it is a module, or one cannot be imported.
+    :raises AttributeError: the module has no such thing.
+    """
+    parts = path.split('.')
+    for length in range(len(parts) - 1, 0, -1):
+        module = '.'.join(parts[:length])
+        try:
+            found: Any = importlib.import_module(module)
+        except ModuleNotFoundError as err:
+            if err.name is None or not f'{module}.'.startswith(f'{err.name}.'):
+                raise
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part)
+        return found
+    raise ImportError(f'no module on the path {path!r}')
 
 
 def _raise(manager: Any, entry: Any, error: BaseException) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -171,21 +170,14 @@ def _import(name: str) -> Any:
     with contextlib.suppress(ImportError, ValueError):
         return importutils.import_class(name)
     # It is inside of a class, or there is more to say than that.
-    parts = name.split('.')
-    for cut in range(len(parts) - 1, 0, -1):
-        try:
-            found: Any = importlib.import_module('.'.join(parts[:cut]))
-        except ModuleNotFoundError as err:
-            if err.name is not None and ('.'.join(parts[:cut]) + '.').startswith(err.name + '.'):
-                continue
-            raise
-        try:
-            for attribute in parts[cut:]:
-                found = getattr(found, attribute)
-        except AttributeError as err:
-            raise ImportError(f'Could not import factory {name!r}: {err}') from err
-        return found
-    raise ImportError(f'Could not import factory {name!r}: no such module')
+    try:
+        return plugins.resolve(name)
+    except AttributeError as err:
+        raise ImportError(f'Could not import factory {name!r}: {err}') from err
+    except ModuleNotFoundError:
+        raise
+    except ImportError as err:
+        raise ImportError(f'Could not import factory {name!r}: no such module') from err
 
 
 def _noted(factory: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:

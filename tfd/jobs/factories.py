@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 
 from tfd import exceptions, flow, plugins
@@ -78,32 +77,12 @@ class FlowFactories:
 
     def _imported(self, path: str) -> Callable[[], object]:
         try:
-            found = _resolve(path.replace(':', '.'))
+            found: object = plugins.resolve(path.replace(':', '.'))
         except (Exception, SystemExit) as err:
             raise BadFactory(path, f'cannot be imported: {_brief(err)}') from err
         if not callable(found) or not self._allows(getattr(found, '__module__', None)):
             raise BadFactory(path, 'is not a callable defined below [conductor] allow_import_paths')
         return found
-
-
-def _resolve(path: str) -> object:
-    """Import the longest part of a dotted path that is a module; look up the rest in it.
-
-    :raises ImportError: no part of it is a module.
-    """
-    parts = path.split('.')
-    for length in range(len(parts) - 1, 0, -1):
-        module = '.'.join(parts[:length])
-        try:
-            found: object = importlib.import_module(module)
-        except ModuleNotFoundError as err:
-            if err.name is None or not f'{module}.'.startswith(f'{err.name}.'):
-                raise
-            continue
-        for part in parts[length:]:
-            found = getattr(found, part)
-        return found
-    raise ImportError(f'no module on the path {path!r}')
 
 
 def _brief(err: BaseException) -> str:
