@@ -144,13 +144,6 @@ class JobBoard(posting.PostingBoard):
                     candidate.owner, candidate.id, candidate.epoch)
         return self._store.claim(candidate, owner, claim_id)
 
-    def finish(self, claimed: claims.ClaimedJob, outcome: str) -> None:
-        """Complete a job with the final state of its flow, outside of an engine's last step.
-
-        :raises OwnershipLost: it is not ours any more.
-        """
-        self._settle(claimed, Settlement(claimed.job.claim_id, states.COMPLETE, outcome))
-
     def abandon(self, claimed: claims.ClaimedJob, reason: str, counts: bool = True) -> None:
         """Give a job back, to whoever claims it next.
 

@@ -198,10 +198,6 @@ class SettleTest(BoardTestCase):
         job = self.store.jobs[self.claimed.job.id]
         return job.state, job.outcome, job.reason
 
-    def test_finish(self) -> None:
-        self.board.finish(self.claimed, states.SUCCESS)
-        self.assertEqual((states.COMPLETE, states.SUCCESS, ''), self._state())
-
     def test_abandon(self) -> None:
         self.board.abandon(self.claimed, 'why')
         self.assertEqual((states.UNCLAIMED, '', 'why'), self._state())
@@ -244,7 +240,9 @@ class SettleTest(BoardTestCase):
     def test_let_go_rings_nobody_for_a_job_that_is_done(self) -> None:
         rung: list[object] = []
         self.member.listen(rung.append)
-        self.board.finish(self.claimed, states.SUCCESS)
+        given = self.claimed.settlement(states.SUCCESS, [])
+        assert given is not None
+        self.store.settle(self.claimed.fence, given)
         self.board.let_go(self.claimed)
         self.assertEqual([], rung)
 

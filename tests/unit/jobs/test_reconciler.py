@@ -49,7 +49,9 @@ class ReconcilerTest(BoardTestCase):
         claimed = self.board.claim(self.store.candidate(self.store.add().id))
 
         def running() -> list[str]:
-            self.board.finish(claimed, states.SUCCESS)
+            given = claimed.settlement(states.SUCCESS, [])
+            assert given is not None
+            self.store.settle(claimed.fence, given)
             return []
 
         self.assertEqual([], self.reconciler.reconcile(running))
