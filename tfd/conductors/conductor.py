@@ -255,7 +255,15 @@ class Conductor:
         run = self._start(claimed)
         with self._guard:
             self._running[claimed.job.id, claimed.job.epoch] = run
-        future = pool.submit(run)
+        try:
+            future = pool.submit(run)
+        except BaseException:
+            # There is no thread to be had, say. Nobody runs it, so it is given back; the pool may have kept it all the
+            # same, and finds then that it is somebody else's.
+            with self._guard:
+                self._running.pop((claimed.job.id, claimed.job.epoch), None)
+            self._reconcile_at = self._clock.now()
+            raise
         future.add_done_callback(functools.partial(self._ended, claimed.job))
 
     def _ended(self, job: record.Job, future: concurrent.futures.Future[runner.Verdict]) -> None:

@@ -361,7 +361,9 @@ class JobBoard(abc.ABC):
     def ownership(self, job: Job, who: str) -> persistence.Ownership | None:
         """Return what an engine asks before each task whether a job that was claimed here is owned still.
 
-        None where the board cannot say: then nothing is asked.
+        None where boards of this kind cannot say: then nothing is asked.
+
+        :raises OwnershipLost: it is not claimed here, or not any more.
         """
         return None
 

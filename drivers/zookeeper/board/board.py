@@ -254,9 +254,15 @@ class ZookeeperJobBoard(base.NotifyingJobBoard):
         self._settle(job, who, 'trash', move)
         self._connection.contents.forget(path)
 
-    def ownership(self, job: base.Job, who: str) -> SessionOwnership | None:
-        """Return what an engine asks before each task whether a job that was claimed here is owned still."""
-        return self._claimed.get(_path(job))
+    def ownership(self, job: base.Job, who: str) -> SessionOwnership:
+        """Return what an engine asks before each task whether a job that was claimed here is owned still.
+
+        :raises OwnershipLost: it is not claimed here, or not any more.
+        """
+        found = self._claimed.get(_path(job))
+        if found is None:
+            raise exceptions.OwnershipLost(job.uuid, 0, 'this board has no claim on it')
+        return found
 
     def _settle(self, job: base.Job, who: str, what: str, addition: Addition) -> None:
         path = _path(job)

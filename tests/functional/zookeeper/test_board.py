@@ -323,6 +323,13 @@ class LostReplyTest(BoardTestCase):
         (theirs,) = self.other.iterjobs()
         self.other.claim(theirs, 'you')
 
+    def test_job_that_was_given_back_is_not_run_late(self) -> None:
+        job = self.one.post('job')
+        self.one.claim(job, 'me')
+        self.one.ownership(job, 'me').check()
+        self.one.abandon(job, 'me')
+        self.assertRaises(exceptions.OwnershipLost, self.one.ownership, job, 'me')
+
     def test_owner_that_is_cut_off_stops_before_another_owns_its_job(self) -> None:
         job = self.one.post('job')
         self.one.claim(job, 'me')

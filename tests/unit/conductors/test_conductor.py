@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 from tests.unit.conductors.engines import FakeEngine, FakeFactories
 from tests.unit.jobs.boards import BoardTestCase
@@ -70,6 +71,17 @@ class _ConductorTestCase(BoardTestCase):
 
 
 class ClaimingTest(_ConductorTestCase):
+
+    def test_gives_back_what_no_thread_can_be_had_for(self) -> None:
+        job = self.store.add()
+        with mock.patch.object(self.pool, 'submit', side_effect=RuntimeError("can't start new thread")):
+            self.turn()
+            self.assertEqual(([], [states.CLAIMED]), (self.conductor.running(), self.states()))
+            self.assertIn('the conductor goes on', self.log.output)
+        self.clock.advance(5.0)
+        self.turn()
+        self.pool.run_all()
+        self.assertEqual((states.COMPLETE, None), (self.store.jobs[job.id].state, self.member.holder(job.id)))
 
     def test_runs_no_more_than_max_jobs_at_once(self) -> None:
         for _ in range(5):
