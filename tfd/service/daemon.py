@@ -142,7 +142,7 @@ class _Parent:
             os.kill(os.getpid(), signal.SIGTERM)
             return
         left = self._place.read(number) or notices.Notice()
-        deaths = self._respawn.died(number, self._clock.now() - left.began)
+        deaths = self._respawn.died(number, left.age(self._clock.now()))
         LOG.warning('worker %d has died, status %d, jobs that it ran: %d; the next one starts in %.1f s',
                     number, status, left.running, self._respawn.pause(number))
         self._place.write(number, notices.Notice(

@@ -54,7 +54,7 @@ class Notice:
     """What one worker says of itself. Times are seconds on the clock that runs through suspend.
 
     :ivar pid: its process; 0 before the first.
-    :ivar began: when that began to work.
+    :ivar began: when that began to work; 0 where it has not.
     :ivar alive: when its loop last came around.
     :ivar running: how many jobs it runs.
     :ivar away: why ``database``, ``coordinator`` or ``schema`` cannot be worked with, by these names.
@@ -68,6 +68,10 @@ class Notice:
     running: int = 0
     away: Mapping[str, str] = dataclasses.field(default_factory=dict)
     deaths: int = 0
+
+    def age(self, now: float) -> float:
+        """Return for how many seconds it has worked."""
+        return now - self.began if self.began else 0.0
 
     def encode(self) -> bytes:
         """Return it as bytes."""

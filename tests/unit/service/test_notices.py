@@ -23,6 +23,9 @@ class NoticesTest(testtools.TestCase):
     def test_nobody_has_said_anything(self) -> None:
         self.assertEqual([Notice()] * 3, self.place.all())
 
+    def test_who_has_not_begun_is_not_as_old_as_the_machine(self) -> None:
+        self.assertEqual((0.0, 2.0), (Notice(Phase.RESTARTING).age(5000.0), Notice(began=4998.0).age(5000.0)))
+
     def test_each_has_a_place(self) -> None:
         notice = Notice(Phase.CONDUCTING, 7, 1.5, 2.5, 3, {'database': 'gone'}, 4)
         self.place.write(1, notice)
