@@ -107,12 +107,11 @@ class BoardConnection:
         with self._guard:
             keeper, self._keeper = self._keeper, None
             ringer, self._ringer = self._ringer, None
-            entities = list(self._entities)
             self._entities.clear()
         if keeper is not None and ringer is not None:
             joined = keeper.membership()
             if joined is not None and self._client is not None:
-                self._leave_behind_nothing(joined, entities)
+                self._leave_no_claim(joined)
             keeper.stop(self.options.request_timeout)
             ringer.close()
         self.view.forget()
@@ -157,15 +156,15 @@ class BoardConnection:
     def _left(self) -> None:
         self.view.attach(None)
 
-    def _leave_behind_nothing(self, joined: Joined, entities: Sequence[tuple[str, str]]) -> None:
-        """Remove what a session that goes on without this board would keep."""
+    def _leave_no_claim(self, joined: Joined) -> None:
+        """Remove what a session that goes on without this board would keep, but for the entities.
+
+        Those say who is there, which the client's owner is still; TaskFlow's boards leave them too.
+        """
         budget = self.budget()
         try:
             joined.claims.abandon_all(budget)
-            removed = [joined.client.delete_async(joined.member)]
-            removed += [joined.client.delete_async(self.layout.entity(*key)) for key in entities]
-            for pending in removed:
-                pending.wait(budget.left())
+            joined.client.delete_async(joined.member).wait(budget.left())
         except (exceptions.SessionLost, exceptions.CoordinatorUnavailable):
             # They end with the session, then.
             return
